@@ -1,0 +1,27 @@
+import type { Log } from './log.ts'
+
+/** A pending timer. Cancelling a timer that has fired does nothing. */
+export interface Timer {
+  cancel(): void
+}
+
+/**
+ * Everything non-deterministic, injected: the core and the drivers take time, timers, randomness and ids from here and
+ * never from the globals, so that a simulation can own them.
+ */
+export interface Runtime {
+  /** Wall clock, in milliseconds since the epoch. For stamps; never for measuring. */
+  now(): number
+  /** A clock that never goes back, in milliseconds from an arbitrary start. For leases, timeouts and measurements. */
+  monotonic(): number
+  /** Calls `run` once after `ms` milliseconds (0 or more, capped at 2^31-1); it never keeps the process alive by itself. */
+  setTimer(run: () => void, ms: number): Timer
+  /** Calls `run` after the current turn and its promises: for batching what arrived in one turn. */
+  defer(run: () => void): void
+  /** Uniform in [0, 1). */
+  random(): number
+  /** A new UUIDv7 (RFC 9562): unique, and ordered by time within this process. */
+  id(): string
+  /** Where the product speaks; silent unless configured. */
+  readonly log: Log
+}
