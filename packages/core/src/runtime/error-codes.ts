@@ -69,6 +69,8 @@ export const ERROR_CODES = {
   body_too_large: 'The body is too large',
   media_type_unsupported: 'The content type or encoding is not supported',
   unauthorized: 'Authentication is required',
+  forbidden: 'The request is not allowed from there',
+  request_timeout: 'The request took too long to arrive',
   overloaded: 'The server is at its limit',
   aborted: 'The operation was aborted',
   internal: 'An unexpected failure',
