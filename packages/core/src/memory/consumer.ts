@@ -1,0 +1,47 @@
+import type { StoredRecord } from '../driver/record.ts'
+import type { ConsumeOptions, Consumer } from '../driver/transport.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { MemoryEngine } from './engine.ts'
+import { settle } from './groups.ts'
+import { sequenceOf } from './position.ts'
+import { take } from './reading.ts'
+import { topicOf } from './topics.ts'
+import { waitForAppend } from './wake.ts'
+
+/** Reads some partitions for the member that owns them, each from its own place on. */
+export function createConsumer(
+  engine: MemoryEngine,
+  { runtime, signal: driverSignal }: { readonly runtime: Runtime; readonly signal: AbortSignal },
+  { topic, group, partitions }: ConsumeOptions,
+): Consumer {
+  topicOf(engine, topic)
+  const cursors = new Map(partitions.map(({ partition, after }) => [partition, sequenceOf(after)]))
+  const closing = new AbortController()
+  let turn = 0
+
+  function taken(max: number, paused: ReadonlySet<number> | undefined): StoredRecord[] {
+    const open = [...cursors].filter(([partition]) => !paused?.has(partition))
+    turn = (turn + 1) % Math.max(1, open.length)
+    const records = take(engine, topic, new Map([...open.slice(turn), ...open.slice(0, turn)]), max)
+    for (const record of records) cursors.set(record.partition, sequenceOf(record.position))
+    return records
+  }
+
+  return {
+    async fetch({ max, paused, signal }) {
+      const stop = AbortSignal.any([driverSignal, closing.signal, ...(signal === undefined ? [] : [signal])])
+      while (!stop.aborted) {
+        const records = taken(max, paused)
+        if (records.length > 0) return records
+        await waitForAppend(engine, topic, { runtime, signal: stop })
+      }
+      return []
+    },
+    async settle(progress) {
+      return { fenced: settle(engine, group, topic, progress) }
+    },
+    async close() {
+      closing.abort()
+    },
+  }
+}
