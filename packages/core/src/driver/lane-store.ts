@@ -2,12 +2,13 @@ import type { Position } from './position.ts'
 import type { StoredRecord } from './record.ts'
 
 /**
- * The side lane of a group: events that wait outside the main position, ordered by key. A long retry, a key parked behind a
- * dead letter, a requeued and a replayed event are all entries here.
+ * The side lane of a group: events that wait outside the main position, ordered by key and within a key by position
+ * (then by entry), so that a requeued event comes before those that were parked behind it. A long retry, a key parked
+ * behind a dead letter, a requeued and a replayed event are all entries here.
  */
 export interface LaneStore {
   /**
-   * Adds entries at the end of their keys. With a `token` all or nothing under it (`fenced` otherwise); without one (an
+   * Adds entries. With a `token` all or nothing under it (`fenced` otherwise); without one (an
    * operator) always. Throws `lane_full` when the group would hold more than `capacity` entries. An entry of the
    * same group, topic, partition, position and generation that waits already is left as it is.
    */
@@ -30,7 +31,7 @@ export interface LaneStore {
   /** Changes entries under the token of their partition, all or nothing. */
   settle(changes: LaneChanges): Promise<'done' | 'fenced'>
 
-  /** The keys of one partition that have entries, so that later events of them follow into the lane. */
+  /** The keys of one partition that have entries or are parked (perhaps without any): later events of them follow into the lane. */
   keys(query: {
     readonly group: string
     readonly topic: string
@@ -65,7 +66,7 @@ export interface NewLaneEntry {
 }
 
 export interface LaneEntry extends NewLaneEntry {
-  /** Fixed-width, in the order of adding. */
+  /** Fixed-width, rising with each entry added. */
   readonly entryId: string
 }
 
@@ -97,7 +98,7 @@ export interface LaneChanges {
     readonly attempts: number
     readonly firstFailedAt: number | undefined
   }[]
-  /** A key whose entries are parked from now on. */
+  /** Keys that are parked from now on, whether they have entries or not. */
   readonly park?: readonly string[]
 }
 

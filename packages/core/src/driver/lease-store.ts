@@ -8,7 +8,8 @@ export interface LeaseStore {
   /**
    * Adds a member and counts up for it every `everyMs` until it leaves, from a thread of its own where the engine has
    * one. It stops counting while `alive[0]` has not changed for `aliveWithinMs`: a main thread that is blocked for
-   * longer loses its leases. Idempotent.
+   * longer loses its leases. Joining again replaces the label and the filter epoch and adds the member anew if it was
+   * expelled.
    */
   join(member: MemberInfo, beat: HeartbeatOptions): Promise<void>
 
@@ -18,7 +19,7 @@ export interface LeaseStore {
   /** Removes a member that an observer holds for dead, if its count is still the one observed. */
   expel(member: string, count: number): Promise<void>
 
-  /** The members and the owners of all partitions of a group, in one consistent look. */
+  /** The members of a group and the owners of all partitions of its topics, in one consistent look. */
   observe(group: string): Promise<GroupView>
 
   /**

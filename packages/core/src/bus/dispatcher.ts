@@ -1,0 +1,118 @@
+import { createFifo } from './fifo.ts'
+import type { Item, KeyQueue } from './partition-run.ts'
+
+/** Decides what runs next: one at a time by key, at most `concurrency` in all, oldest first. */
+export interface Dispatcher {
+  /** Queues an item behind those of its key. */
+  add(item: Item): void
+  /** The attempt has ended and the item keeps its key: it will come back through `again`. */
+  pause(item: Item): void
+  /** An item that kept its key is ready to run again. */
+  again(item: Item): void
+  /** The item is through: the next of its key may run. `wasRunning` frees its slot. */
+  release(item: Item, wasRunning: boolean): void
+  /** Takes the items that wait behind this one's key away, in order. The item keeps the key. */
+  takeFollowers(item: Item): Item[]
+  setConcurrency(concurrency: number): void
+  /** Starts what may start now. */
+  pump(): void
+  hold(): void
+  resume(): void
+  readonly running: number
+  /** Items that could start now if there were room. */
+  readonly ready: number
+}
+
+export function createDispatcher({
+  concurrency,
+  start,
+  mayStart,
+}: {
+  concurrency: number
+  readonly start: (item: Item) => void
+  readonly mayStart: () => boolean
+}): Dispatcher {
+  const ready = createFifo<Item>()
+  let running = 0
+  let limit = concurrency
+  let held = false
+  let pumping = false
+
+  function pump(): void {
+    if (pumping) return
+    pumping = true
+    try {
+      while (!held && running < limit && ready.length > 0 && mayStart()) {
+        const item = ready.shift()
+        if (item === undefined) break
+        if (item.partition.state !== 'active') {
+          nextOfKey(item)
+          continue
+        }
+        running += 1
+        item.partition.running += 1
+        start(item)
+      }
+    } finally {
+      pumping = false
+    }
+  }
+
+  function nextOfKey(item: Item): void {
+    if (item.orderKey === undefined) return
+    const keys = item.partition.keys
+    const next = keys.get(item.orderKey)?.waiting.shift()
+    if (next === undefined) keys.delete(item.orderKey)
+    else ready.push(next)
+  }
+
+  return {
+    add(item) {
+      if (item.orderKey !== undefined) {
+        const keys = item.partition.keys
+        const queue: KeyQueue | undefined = keys.get(item.orderKey)
+        if (queue !== undefined) {
+          queue.waiting.push(item)
+          return
+        }
+        keys.set(item.orderKey, { waiting: createFifo() })
+      }
+      ready.push(item)
+    },
+    pause(item) {
+      running -= 1
+      item.partition.running -= 1
+    },
+    again(item) {
+      ready.push(item)
+      pump()
+    },
+    release(item, wasRunning) {
+      if (wasRunning) {
+        running -= 1
+        item.partition.running -= 1
+      }
+      nextOfKey(item)
+    },
+    takeFollowers(item) {
+      const queue = item.orderKey === undefined ? undefined : item.partition.keys.get(item.orderKey)
+      return queue?.waiting.drain() ?? []
+    },
+    setConcurrency(next) {
+      limit = next
+      pump()
+    },
+    pump,
+    hold: () => void (held = true),
+    resume() {
+      held = false
+      pump()
+    },
+    get running() {
+      return running
+    },
+    get ready() {
+      return ready.length
+    },
+  }
+}

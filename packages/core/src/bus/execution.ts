@@ -1,0 +1,114 @@
+import type { Definitions } from '../contract/catalog.ts'
+import { decodeEvent } from '../contract/cloud-events.ts'
+import type { AnyEventDefinition } from '../contract/event-definition.ts'
+import type { EventMessage, StoredEvent } from '../contract/event.ts'
+import type { StoredRecord } from '../driver/record.ts'
+import { MillraceError } from '../runtime/error.ts'
+import type { Delivery, HandlerResult } from './handler.ts'
+import { handlingContext } from './handling-context.ts'
+import type { Attempt } from './outcome.ts'
+import type { Item } from './partition-run.ts'
+
+/** Runs one attempt of an item and reports how it ended, exactly once; synchronously if the handler is synchronous. */
+export type Execute = (item: Item, onEnd: (item: Item, run: number, attempt: Attempt) => void) => void
+
+export interface ExecutionOptions {
+  readonly group: string
+  readonly handler: (event: StoredEvent, delivery: Delivery) => HandlerResult | Promise<HandlerResult>
+  readonly definitions: Definitions
+  /** Wall clock in milliseconds, for `expiresAt`. */
+  readonly now: () => number
+}
+
+/** Decodes the stored bytes anew for each attempt, so that what a failed attempt changed does not leak into the next. */
+export function createExecution({ group, handler, definitions, now }: ExecutionOptions): Execute {
+  return (item, onEnd) => {
+    const run = item.run
+    let result: HandlerResult | Promise<HandlerResult>
+    try {
+      const event = readEvent(item.record, definitions)
+      const { expiresAt } = event.metadata
+      if (expiresAt !== undefined && Date.parse(expiresAt) <= now()) return onEnd(item, run, { ok: 'expired' })
+      result = handlingContext.run(event, handler, event, deliveryOf(item, group))
+    } catch (error) {
+      return onEnd(item, run, { ok: false, error })
+    }
+    if (isPromiseLike(result)) {
+      result.then(
+        (value) => onEnd(item, run, { ok: true, result: value }),
+        (error: unknown) => onEnd(item, run, { ok: false, error }),
+      )
+    } else {
+      onEnd(item, run, { ok: true, result })
+    }
+  }
+}
+
+/** A stored record as an event at the latest version that its definition knows. Throws `event_malformed`, `event_unknown_version`, `event_upcast_failed`. */
+export function readEvent(record: StoredRecord, definitions: Definitions): StoredEvent {
+  const message = decodeEvent(record.body)
+  const definition = definitions.get(message.type)
+  const latest =
+    definition === undefined || message.version === String(definition.version) ? undefined : upcast(definition, message)
+  return Object.assign(message, latest, {
+    topic: record.topic,
+    partition: record.partition,
+    position: record.position,
+    recordedAt: timestampOf(record.recordedAt),
+  })
+}
+
+function upcast(
+  definition: AnyEventDefinition,
+  message: EventMessage,
+): { readonly data: unknown; readonly version: string } {
+  return { data: definition.upcast(message.data, message.version), version: String(definition.version) }
+}
+
+function deliveryOf(item: Item, group: string): Delivery {
+  const run = item.run
+  return {
+    group,
+    attempt: item.attempts + 1,
+    generation: item.generation,
+    position: item.record,
+    get signal() {
+      // Made on demand; a handler that looks only when its time is up gets one that has fired.
+      if (item.run !== run) return AbortSignal.abort(timedOut())
+      if (item.partition.state === 'lost') return AbortSignal.abort(leaseLost())
+      item.controller ??= new AbortController()
+      return item.controller.signal
+    },
+  }
+}
+
+/** What a handler's signal carries when its partition has moved on. */
+export function leaseLost(): MillraceError {
+  return new MillraceError(
+    'lease_lost',
+    'The partition has moved to another member: what this handler does is done there again.',
+  )
+}
+
+/** What a handler's signal carries when its time is up. */
+export function timedOut(): MillraceError {
+  return new MillraceError(
+    'handler_timeout',
+    'The handler took longer than the timeout of its subscription. Stop the work when the signal fires.',
+  )
+}
+
+let lastMs = -1
+let lastText = ''
+
+function timestampOf(ms: number): string {
+  if (ms !== lastMs) {
+    lastMs = ms
+    lastText = new Date(ms).toISOString()
+  }
+  return lastText
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<HandlerResult> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

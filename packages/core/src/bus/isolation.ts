@@ -1,0 +1,113 @@
+import type { Position } from '../driver/position.ts'
+import { createFifo } from './fifo.ts'
+import type { Item, PartitionRun } from './partition-run.ts'
+
+/**
+ * Finds the event that kills its process. After an owner's unclean end, whatever it had in hand is suspect; suspects run one
+ * at a time in the whole subscription, each behind a durable mark. A suspect whose mark is found twice after a death is
+ * the culprit: three deaths at most, the first in the crowd and two alone.
+ */
+export interface Isolation {
+  /** Queues a suspect. */
+  add(item: Item): void
+  /** Whether suspects of this partition wait or run, so that what comes after them must wait. */
+  holds(run: PartitionRun): boolean
+  /** A suspect is settled, dead-lettered or moved to the side lane. */
+  finished(item: Item): void
+  /** Forgets the suspects of a partition that has moved on. */
+  drop(run: PartitionRun): void
+}
+
+export interface IsolationOptions {
+  /** Stores the progress of the partition, its `starting` mark included. */
+  readonly commit: (run: PartitionRun) => Promise<void>
+  /** Which of these positions are dead letters already. */
+  readonly deadLettered: (run: PartitionRun, positions: readonly Position[]) => Promise<readonly Position[]>
+  readonly runAlone: (item: Item) => void
+  readonly bury: (item: Item, deathsAlone: number) => Promise<void>
+  /** The item needs no handling any more. */
+  readonly settled: (item: Item) => void
+  /** The last suspect of a partition is through. */
+  readonly resumed: (run: PartitionRun) => void
+  readonly onIsolating: (run: PartitionRun) => void
+  readonly onError: (error: unknown) => void
+}
+
+const DEATHS_ALONE = 2
+
+export function createIsolation(options: IsolationOptions): Isolation {
+  const queue = createFifo<Item>()
+  const counts = new Map<PartitionRun, number>()
+  let current: Item | undefined
+  let endCurrent: () => void = () => {}
+  let working = false
+
+  async function work(): Promise<void> {
+    working = true
+    try {
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+        if (item.partition.state === 'active' && !item.settled) await isolate(item)
+        leave(item.partition)
+      }
+    } catch (error) {
+      options.onError(error)
+    } finally {
+      working = false
+    }
+  }
+
+  async function isolate(item: Item): Promise<void> {
+    const run = item.partition
+    if (item.laneEntryId === undefined) {
+      const buried = await options.deadLettered(run, [item.position])
+      if (buried.includes(item.position)) return options.settled(item)
+    }
+    const deaths = run.starting?.position === item.position ? run.starting.deaths + 1 : 0
+    if (deaths >= DEATHS_ALONE) {
+      await options.bury(item, deaths)
+      run.starting = undefined
+      return
+    }
+    run.starting = { position: item.position, deaths }
+    await options.commit(run)
+    if (run.state !== 'active') return
+    current = item
+    const ended = new Promise<void>((resolve) => (endCurrent = resolve))
+    options.runAlone(item)
+    await ended
+    run.starting = undefined
+    run.dirty = true
+  }
+
+  function leave(run: PartitionRun): void {
+    const left = (counts.get(run) ?? 1) - 1
+    if (left > 0) {
+      counts.set(run, left)
+      return
+    }
+    counts.delete(run)
+    if (run.state === 'active') options.resumed(run)
+  }
+
+  function end(): void {
+    current = undefined
+    endCurrent()
+  }
+
+  return {
+    add(item) {
+      const run = item.partition
+      if (!counts.has(run)) options.onIsolating(run)
+      counts.set(run, (counts.get(run) ?? 0) + 1)
+      queue.push(item)
+      if (!working) void work()
+    },
+    holds: (run) => counts.has(run),
+    finished(item) {
+      if (item === current) end()
+    },
+    drop(run) {
+      if (current?.partition === run) end()
+    },
+  }
+}

@@ -1,0 +1,332 @@
+import type { Stores } from '../driver/driver.ts'
+import type { StoredRecord } from '../driver/record.ts'
+import { wait } from '../runtime/abort.ts'
+import { backoffDelay } from '../runtime/backoff.ts'
+import { isMillraceError, MillraceError } from '../runtime/error.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { writeDeadLetter, type Failure } from './dead-letter-writer.ts'
+import { channels } from './diagnostics.ts'
+import { createDispatcher, type Dispatcher } from './dispatcher.ts'
+import { leaseLost, timedOut, type Execute } from './execution.ts'
+import { createIsolation } from './isolation.ts'
+import { judge, type Attempt, type Verdict } from './outcome.ts'
+import type { Item, PartitionRun } from './partition-run.ts'
+import { createSideLane, type SideLane } from './side-lane.ts'
+import type { ResolvedSubscription } from './subscription-options.ts'
+
+/** What happens to an event between its fetch and its settle. */
+export interface ItemFlow {
+  readonly dispatcher: Dispatcher
+  readonly lane: SideLane
+  /** A fetched event whose key is free to be handled in the log's order. */
+  add(item: Item): void
+  /** Events whose key goes through the side lane, in order. */
+  follow(items: readonly Item[]): void
+  /** The partition has moved on: nothing of it counts any more, its handlers' signals fire. */
+  drop(run: PartitionRun): void
+  /** Resolves when nothing of these partitions runs or is being stored, or the time is up. */
+  whenIdle(runs: () => readonly PartitionRun[], timeoutMs: number): Promise<void>
+  /** Fires the signals of all handlers that still run, and gives up on store operations that fail. */
+  abandonAll(): void
+  stop(): void
+}
+
+export interface ItemFlowOptions {
+  readonly millrace: string
+  readonly options: ResolvedSubscription
+  readonly stores: Stores
+  readonly runtime: Runtime
+  readonly execute: Execute
+  readonly orderKeyOf: (record: StoredRecord) => string | undefined
+  readonly partitions: () => Iterable<PartitionRun>
+  /** Whether this member may still believe in its leases. */
+  readonly isConfirmed: () => boolean
+  /** Progress of the partition changed. */
+  readonly touch: (run: PartitionRun) => void
+  /** Resolves when the partition's progress is stored. */
+  readonly commit: (run: PartitionRun) => Promise<void>
+  /** There may be room to fetch more. */
+  readonly onRoom: (run: PartitionRun) => void
+  readonly onFenced: (run: PartitionRun) => void
+  readonly onIncident: (kind: 'lane-full' | 'isolating', run?: PartitionRun) => void
+  readonly onError: (error: unknown) => void
+}
+
+/** Retries within this many milliseconds keep their place in memory; longer ones go to the side lane. */
+const IN_MEMORY_RETRY_MS = 5_000
+const SWEEP_MS = 100
+const CONFIRM_AGAIN_MS = 20
+const PERSIST_BACKOFF = { first: 50, factor: 2, ceiling: 2_000 }
+
+export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
+  const { options, runtime, stores, execute, touch } = setup
+  const { group } = options
+  const running = new Set<Item>()
+  const idleChecks = new Set<() => void>()
+  let stopping = false
+  let sweeper = options.timeoutMs > 0 ? runtime.setTimer(sweep, SWEEP_MS) : undefined
+
+  const dispatcher = createDispatcher({ concurrency: options.concurrency, start, mayStart })
+  const lane = createSideLane({
+    group,
+    store: stores.lane,
+    runtime,
+    capacity: options.laneCapacity,
+    partitions: setup.partitions,
+    orderKeyOf: (entry) => setup.orderKeyOf(entry.record),
+    onDue: add,
+    onMoved: touch,
+    onFenced: setup.onFenced,
+    onFull(full) {
+      if (full) setup.onIncident('lane-full')
+      for (const run of setup.partitions()) setup.onRoom(run)
+    },
+    persist,
+    onError: setup.onError,
+  })
+  const isolation = createIsolation({
+    commit: setup.commit,
+    deadLettered: (run, positions) =>
+      persist(() => stores.deadLetters.among({ group, topic: run.topic, partition: run.partition }, positions)),
+    runAlone: enqueue,
+    bury: (item, deaths) => deadLetter(item, killedItsProcess(deaths)),
+    settled: settle,
+    resumed(run) {
+      for (const item of run.behindSuspects.drain()) dispatcher.add(item)
+      dispatcher.pump()
+      setup.onRoom(run)
+    },
+    onIsolating: (run) => setup.onIncident('isolating', run),
+    onError: report,
+  })
+
+  function add(item: Item): void {
+    const run = item.partition
+    run.buffered += item.record.body.length
+    if (item.suspect) isolation.add(item)
+    else if (isolation.holds(run)) run.behindSuspects.push(item)
+    else enqueue(item)
+  }
+
+  function enqueue(item: Item): void {
+    dispatcher.add(item)
+    dispatcher.pump()
+  }
+
+  function mayStart(): boolean {
+    if (setup.isConfirmed()) return true
+    runtime.setTimer(() => dispatcher.pump(), CONFIRM_AGAIN_MS)
+    return false
+  }
+
+  function start(item: Item): void {
+    item.run += 1
+    item.startedAt = runtime.monotonic()
+    item.controller = undefined
+    running.add(item)
+    execute(item, end)
+  }
+
+  function end(item: Item, run: number, attempt: Attempt): void {
+    if (item.run !== run || !running.delete(item)) return
+    const partition = item.partition
+    if (partition.state === 'lost') {
+      leave(item, true)
+    } else {
+      const verdict = judge(attempt, item.attempts + 1, options.retry, runtime.random())
+      if (channels.handle.hasSubscribers) diagnose(item, verdict)
+      if (verdict.kind === 'retry' || verdict.kind === 'dead-letter') fail(item, verdict)
+      else {
+        leave(item, true)
+        settle(item)
+      }
+    }
+    dispatcher.pump()
+    setup.onRoom(partition)
+    checkIdle()
+  }
+
+  function fail(item: Item, verdict: Extract<Verdict, { readonly kind: 'retry' | 'dead-letter' }>): void {
+    item.attempts += 1
+    item.firstFailedAt ??= runtime.now()
+    dispatcher.pause(item)
+    track(item.partition, verdict.kind === 'retry' ? retryLater(item, verdict.delayMs) : deadLetter(item, verdict))
+  }
+
+  /** Counts a consequence that is being stored, so that a stop or a hand-over waits for it. */
+  function track(run: PartitionRun, work: Promise<void>): void {
+    run.storing += 1
+    work.catch(report).finally(() => {
+      run.storing -= 1
+      checkIdle()
+    })
+  }
+
+  /** The item is out of the dispatcher: the next of its key may run. */
+  function leave(item: Item, wasRunning: boolean): void {
+    item.partition.buffered -= item.record.body.length
+    dispatcher.release(item, wasRunning)
+  }
+
+  /** The event needs no handling any more. */
+  function settle(item: Item): void {
+    const run = item.partition
+    if (item.laneEntryId === undefined) {
+      if (run.attempts.size > 0) run.attempts.delete(item.position)
+      run.tracker.settle(item)
+      touch(run)
+    } else {
+      item.settled = true
+      track(run, lane.done(item))
+    }
+    if (item.suspect) isolation.finished(item)
+  }
+
+  async function retryLater(item: Item, delayMs: number): Promise<void> {
+    const run = item.partition
+    if (item.laneEntryId !== undefined) {
+      const followers = dispatcher.takeFollowers(item)
+      await lane.postpone(item, delayMs)
+      leave(item, false)
+      await returnToLane(followers)
+      if (item.suspect) isolation.finished(item)
+    } else if (delayMs <= IN_MEMORY_RETRY_MS && !item.suspect && !stopping && run.tracker.window < options.readAhead) {
+      run.attempts.set(item.position, {
+        position: item.position,
+        attempts: item.attempts,
+        firstFailedAt: item.firstFailedAt ?? runtime.now(),
+      })
+      touch(run)
+      runtime.setTimer(() => dispatcher.again(item), delayMs)
+    } else {
+      const followers = options.ordering === 'none' ? [] : dispatcher.takeFollowers(item)
+      const [fromLog, fromLane] = bySource(followers)
+      await lane.move([item, ...fromLog], 'retry', delayMs)
+      for (const follower of fromLog) run.buffered -= follower.record.body.length
+      await returnToLane(fromLane)
+      leave(item, false)
+      if (item.suspect) isolation.finished(item)
+    }
+  }
+
+  /** Written first, settled second: a crash in between only finds the letter there already. */
+  async function deadLetter(item: Item, failure: Failure): Promise<void> {
+    const run = item.partition
+    const { key } = item.record
+    const parks = options.onDeadLetter === 'park-key' && key !== undefined
+    if (parks) await lane.park(run, key)
+    const outcome = await persist(() => writeDeadLetter(item, failure, { group, store: stores.deadLetters, runtime }))
+    if (outcome === 'fenced') return setup.onFenced(run)
+    if (parks) await returnToLane(dispatcher.takeFollowers(item))
+    leave(item, false)
+    settle(item)
+    dispatcher.pump()
+  }
+
+  /** What waited behind an item that went to the lane goes there too, or is left there if it came from it. */
+  async function returnToLane(followers: readonly Item[]): Promise<void> {
+    const [fromLog, fromLane] = bySource(followers)
+    for (const follower of followers) follower.partition.buffered -= follower.record.body.length
+    for (const follower of fromLane) follower.partition.laneInFlight.delete(follower.laneEntryId ?? '')
+    await lane.move(fromLog, 'follows')
+  }
+
+  /** Handlers that are over their time: the attempt has failed, whatever they do from now on. */
+  function sweep(): void {
+    const startedBefore = runtime.monotonic() - options.timeoutMs
+    for (const item of running) {
+      if (item.startedAt > startedBefore) break
+      const error = timedOut()
+      item.controller?.abort(error)
+      end(item, item.run, { ok: false, error })
+    }
+    if (!stopping || running.size > 0) sweeper = runtime.setTimer(sweep, SWEEP_MS)
+  }
+
+  /** Tries a store operation until it succeeds, is refused for good, or there is no point any more. */
+  async function persist<Result>(operation: () => Promise<Result>): Promise<Result> {
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await operation()
+      } catch (error) {
+        const mayPass = !isMillraceError(error) || error.retriable || error.code.startsWith('engine_')
+        if (!mayPass || stopping) throw error
+        if (failures === 1) setup.onError(error)
+        await wait(runtime, backoffDelay(PERSIST_BACKOFF, failures, 0.5 + runtime.random() / 2))
+      }
+    }
+  }
+
+  function report(error: unknown): void {
+    if (!stopping) setup.onError(error)
+  }
+
+  function checkIdle(): void {
+    for (const check of idleChecks) check()
+  }
+
+  function diagnose(item: Item, verdict: Verdict): void {
+    channels.handle.publish({
+      millrace: setup.millrace,
+      group,
+      topic: item.record.topic,
+      type: item.record.type,
+      outcome: verdict.kind,
+      attempt: item.attempts + 1,
+      durationMs: runtime.monotonic() - item.startedAt,
+      endToEndMs: Math.max(0, runtime.now() - item.record.recordedAt),
+    })
+  }
+
+  return {
+    dispatcher,
+    lane,
+    add,
+    follow(items) {
+      const run = items[0]?.partition
+      if (run !== undefined) track(run, lane.move(items, 'follows'))
+    },
+    drop(run) {
+      isolation.drop(run)
+      for (const item of running) if (item.partition === run) item.controller?.abort(leaseLost())
+      checkIdle()
+    },
+    async whenIdle(runs, timeoutMs) {
+      const idle = new AbortController()
+      const check = (): void => {
+        if (runs().every((run) => run.running === 0 && run.storing === 0)) idle.abort()
+      }
+      idleChecks.add(check)
+      check()
+      await wait(runtime, timeoutMs, idle.signal)
+      idleChecks.delete(check)
+    },
+    abandonAll() {
+      stopping = true
+      for (const item of running)
+        item.controller?.abort(
+          new MillraceError('aborted', 'The subscription stops and the time for its handlers is up.'),
+        )
+    },
+    stop() {
+      stopping = true
+      lane.stop()
+      sweeper?.cancel()
+    },
+  }
+}
+
+function bySource(items: readonly Item[]): readonly [fromLog: Item[], fromLane: Item[]] {
+  return [
+    items.filter((item) => item.laneEntryId === undefined),
+    items.filter((item) => item.laneEntryId !== undefined),
+  ]
+}
+
+function killedItsProcess(deathsAlone: number): Failure {
+  return {
+    code: 'handler_killed_process',
+    message: `The process ended ${deathsAlone + 1} times while this event was handled, the last ${deathsAlone} times with this event alone.`,
+    stack: undefined,
+  }
+}

@@ -1,0 +1,78 @@
+import { assertGroupName } from '../contract/event-name.ts'
+import type { StartAt } from '../driver/transport.ts'
+import { MillraceError } from '../runtime/error.ts'
+import type { Middleware } from './handler.ts'
+import { resolveRetry, type ResolvedRetry } from './outcome.ts'
+import type { SubscribeOptions } from './subscription.ts'
+
+/** The options of a subscription with nothing left open. */
+export interface ResolvedSubscription {
+  readonly group: string
+  readonly from: StartAt
+  readonly concurrency: number
+  readonly ordering: 'key' | 'topic' | 'none'
+  readonly retry: ResolvedRetry
+  readonly timeoutMs: number
+  readonly onDeadLetter: 'continue' | 'park-key'
+  readonly readAhead: number
+  readonly laneCapacity: number
+  readonly middleware: readonly Middleware[]
+  readonly drainMs: number
+  readonly blockedLoopMs: number
+}
+
+/** Milliseconds that a handler may block the event loop before its member loses the lease. */
+const BLOCKED_LOOP_MS = 30_000
+const DRAIN_MS = 10_000
+
+/** Fills in the defaults. Throws `subscription_invalid` with the option as path, `event_name_invalid`. */
+export function resolveSubscription(options: SubscribeOptions): ResolvedSubscription {
+  assertGroupName(options.group)
+  const resolved = {
+    group: options.group,
+    from: startOf(options.from ?? 'latest'),
+    concurrency: options.ordering === 'topic' ? 1 : whole('concurrency', options.concurrency ?? 16, 1, 100_000),
+    ordering: oneOf('ordering', options.ordering ?? 'key', ['key', 'topic', 'none'] as const),
+    retry: resolveRetry(options.retry),
+    timeoutMs: whole('timeout', options.timeout ?? 30_000, 0, 2 ** 31 - 1),
+    onDeadLetter: oneOf('onDeadLetter', options.onDeadLetter ?? 'continue', ['continue', 'park-key'] as const),
+    readAhead: whole('readAhead', options.readAhead ?? 10_000, 1, 1_000_000),
+    laneCapacity: whole('laneCapacity', options.laneCapacity ?? 100_000, 1, 100_000_000),
+    middleware: options.middleware ?? [],
+    drainMs: DRAIN_MS,
+    blockedLoopMs: BLOCKED_LOOP_MS,
+  }
+  whole('retry.attempts', resolved.retry.attempts, 1, 1_000_000)
+  const { first, factor, ceiling } = resolved.retry.backoff
+  if (!(first >= 0 && factor >= 1 && ceiling >= 0)) {
+    throw invalid(
+      'retry.backoff',
+      `has first ${first}, factor ${factor}, ceiling ${ceiling}; it needs first and ceiling of 0 or more and a factor of 1 or more`,
+    )
+  }
+  if (resolved.ordering === 'none' && resolved.onDeadLetter === 'park-key') {
+    throw invalid('onDeadLetter', `is "park-key", which needs the order by key that "ordering: 'none'" gives up`)
+  }
+  return resolved
+}
+
+/** A start as the port takes it. */
+export function startOf(from: StartAt | Date): StartAt {
+  if (!(from instanceof Date)) return from
+  if (Number.isNaN(from.getTime())) throw invalid('from', 'is a date that does not exist')
+  return { time: from.getTime() }
+}
+
+function whole(name: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw invalid(name, `is ${String(value)}; it must be a whole number from ${least} to ${most}`)
+}
+
+function oneOf<Value extends string>(name: string, value: Value, allowed: readonly Value[]): Value {
+  if (allowed.includes(value)) return value
+  throw invalid(name, `is "${value}"; it must be one of ${allowed.join(', ')}`)
+}
+
+function invalid(path: string, what: string): MillraceError {
+  return new MillraceError('subscription_invalid', `The option "${path}" of the subscription ${what}.`, { path })
+}

@@ -1,0 +1,170 @@
+import type { Catalog, Definitions } from '../contract/catalog.ts'
+import type { AnyEventDefinition } from '../contract/event-definition.ts'
+import { matchesPattern } from '../contract/event-name.ts'
+import type { Driver } from '../driver/driver.ts'
+import { wait } from '../runtime/abort.ts'
+import { isMillraceError, MillraceError } from '../runtime/error.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Handler, Middleware } from './handler.ts'
+import type { LaneHints } from './lane-hints.ts'
+import { resolveSubscription } from './subscription-options.ts'
+import { createSubscriptionRun } from './subscription-run.ts'
+import type { SubscribeOptions, Subscription } from './subscription.ts'
+import type { TopicRegistry } from './topic-registry.ts'
+
+/** The subscriptions of one process. */
+export interface Subscriptions {
+  /** Throws `subscription_invalid`, `event_name_invalid`, `group_mismatch`, `engine_*`. */
+  subscribe(
+    events: string | readonly AnyEventDefinition[],
+    handler: Handler,
+    options: SubscribeOptions,
+  ): Promise<Subscription>
+  stop(timeoutMs: number): Promise<void>
+}
+
+export interface SubscriptionsOptions {
+  readonly millrace: string
+  readonly driver: Driver
+  readonly topics: TopicRegistry
+  readonly catalog: Catalog
+  readonly definitions: Definitions
+  readonly middleware: readonly Middleware[]
+  readonly runtime: Runtime
+  readonly leaseMs: number
+  readonly alive: Int32Array
+  readonly hints: LaneHints
+  readonly label: string
+  readonly onError: (error: unknown) => void
+}
+
+const LOOK_FOR_TOPICS_MS = 2_000
+
+export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions {
+  const { driver, topics, catalog, runtime } = setup
+  const active = new Map<string, Subscription>()
+  const ended = new AbortController()
+
+  async function subscribe(
+    events: string | readonly AnyEventDefinition[],
+    handler: Handler,
+    given: SubscribeOptions,
+  ): Promise<Subscription> {
+    const options = resolveSubscription({ ...given, middleware: [...setup.middleware, ...(given.middleware ?? [])] })
+    const { group } = options
+    if (active.has(group)) {
+      throw new MillraceError(
+        'group_mismatch',
+        `The group "${group}" has a subscription in this process already. Raise its concurrency, or give this one a group of its own.`,
+        { facts: { group } },
+      )
+    }
+    const types = typesOf(events)
+    const starting = topicsOf(types)
+    for (const topic of starting) await checkTopic(topic, options.ordering)
+    await driver.transport.ensureGroup(group, starting, options.from)
+    const run = createSubscriptionRun({
+      millrace: setup.millrace,
+      member: runtime.id(),
+      label: setup.label,
+      options,
+      handler,
+      types,
+      definitions: setup.definitions,
+      transport: driver.transport,
+      stores: driver.stores,
+      runtime,
+      leaseMs: setup.leaseMs,
+      alive: setup.alive,
+      onError: setup.onError,
+      onLaneHint: (listener) => setup.hints.listen(group, listener),
+    })
+    const subscription = withoutTrace(run, () => active.delete(group))
+    active.set(group, subscription)
+    if (types.some((type) => type.includes('*'))) void joinNewTopics(types, group, new Set(starting), subscription)
+    await Promise.race([run.ready, wait(runtime, setup.leaseMs)])
+    return subscription
+  }
+
+  function typesOf(events: string | readonly AnyEventDefinition[]): readonly string[] {
+    if (typeof events === 'string') return [events]
+    if (events.length === 0)
+      throw new MillraceError(
+        'subscription_invalid',
+        'The subscription names no event. Give at least one definition, or a pattern such as "order.*".',
+      )
+    for (const definition of events) catalog.add(definition)
+    return [...new Set(events.map((definition) => definition.type))].sort()
+  }
+
+  /** Topics that are known to hold such types: those of definitions, and the default topic of a pattern. */
+  function topicsOf(types: readonly string[]): readonly string[] {
+    const found = new Set<string>()
+    for (const type of types) {
+      const definition = catalog.get(type)
+      if (definition !== undefined) found.add(definition.topic)
+      if (!type.includes('*')) continue
+      const first = type.split('.')[0] ?? ''
+      if (!first.includes('*')) found.add(first)
+      for (const known of catalog.list()) if (matchesPattern(type, known.type)) found.add(known.topic)
+    }
+    return [...found].sort()
+  }
+
+  async function checkTopic(topic: string, ordering: 'key' | 'topic' | 'none'): Promise<void> {
+    const { info } = await topics.ensure(topic)
+    if (ordering === 'topic' && info.partitions > 1) {
+      throw new MillraceError(
+        'subscription_invalid',
+        `The topic "${topic}" has ${info.partitions} partitions, so there is no order over all of it. Make it with "topics: { '${topic}': { partitions: 1 } }", or order by key.`,
+        { path: 'ordering', facts: { topic, partitions: info.partitions } },
+      )
+    }
+  }
+
+  /** A pattern without a fixed first word listens to every topic, also to those that are made later, from their beginning. */
+  async function joinNewTopics(
+    types: readonly string[],
+    group: string,
+    joined: Set<string>,
+    subscription: Subscription,
+  ): Promise<void> {
+    const everywhere = types.some((type) => type.split('.')[0]?.includes('*'))
+    let first = true
+    while (!ended.signal.aborted && subscription.state !== 'stopped') {
+      try {
+        const existing = (await driver.transport.list()).topics.map(({ topic }) => topic)
+        const fresh = existing.filter((topic) => !joined.has(topic) && (everywhere || topicsOf(types).includes(topic)))
+        if (fresh.length > 0) await driver.transport.ensureGroup(group, fresh, first ? 'latest' : 'earliest')
+        for (const topic of fresh) joined.add(topic)
+      } catch (error) {
+        if (isMillraceError(error, 'closed')) return
+        setup.onError(error)
+      }
+      first = false
+      await wait(runtime, LOOK_FOR_TOPICS_MS, ended.signal)
+    }
+  }
+
+  return {
+    subscribe,
+    async stop(timeoutMs) {
+      ended.abort()
+      await Promise.all([...active.values()].map((subscription) => subscription.stop({ timeoutMs })))
+    },
+  }
+}
+
+/** The same subscription, which is forgotten when it stops. */
+function withoutTrace(run: Subscription, forget: () => void): Subscription {
+  const subscription: Subscription = Object.create(run, {
+    stop: {
+      value: async (options?: { readonly timeoutMs?: number }) => {
+        await run.stop(options)
+        forget()
+      },
+    },
+    [Symbol.asyncDispose]: { value: () => subscription.stop() },
+  })
+  return subscription
+}

@@ -1,0 +1,69 @@
+import { MillraceError } from '../runtime/error.ts'
+import type { PartitionPosition } from './transport.ts'
+
+/**
+ * A place in one or several topics: for each the position after which to go on per partition. A topic that it does not name
+ * begins at `time` (milliseconds since the epoch) if there is one, else at its beginning.
+ */
+export interface Cursor {
+  readonly time?: number
+  readonly topics: Readonly<Record<string, readonly PartitionPosition[]>>
+}
+
+const MOST_CHARACTERS = 64 * 1024
+
+/** The opaque text of a cursor: base64url without padding, safe in a URL and in an SSE `id`. */
+export function encodeCursor(cursor: Cursor): string {
+  const topics = Object.entries(cursor.topics).map(([topic, places]) => [
+    topic,
+    ...places.flatMap(({ partition, position }) => [partition, position]),
+  ])
+  return toBase64Url(JSON.stringify(cursor.time === undefined ? [topics] : [topics, cursor.time]))
+}
+
+/** Throws `position_invalid` for anything that `encodeCursor` did not give. */
+export function decodeCursor(text: string): Cursor {
+  const parsed = text.length > 0 && text.length <= MOST_CHARACTERS ? parse(text) : undefined
+  if (!Array.isArray(parsed)) throw invalid(text)
+  const [topics, time] = parsed as readonly unknown[]
+  if (!Array.isArray(topics) || (time !== undefined && !Number.isSafeInteger(time))) throw invalid(text)
+  const entries = topics.map((entry: unknown) => topicEntry(entry, text))
+  return { topics: Object.fromEntries(entries), ...(typeof time === 'number' ? { time } : {}) }
+}
+
+function topicEntry(entry: unknown, text: string): [string, PartitionPosition[]] {
+  if (!Array.isArray(entry) || typeof entry[0] !== 'string' || entry[0] === '__proto__') throw invalid(text)
+  const places: PartitionPosition[] = []
+  for (let at = 1; at + 1 < entry.length; at += 2) {
+    const partition: unknown = entry[at]
+    const position: unknown = entry[at + 1]
+    if (!Number.isSafeInteger(partition) || typeof position !== 'string' || !/^[0-9A-Za-z-]{1,64}$/.test(position))
+      throw invalid(text)
+    places.push({ partition: Number(partition), position })
+  }
+  return [entry[0], places]
+}
+
+function parse(text: string): unknown {
+  try {
+    const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+    return JSON.parse(
+      new TextDecoder('utf-8', { fatal: true }).decode(Uint8Array.from(binary, (character) => character.charCodeAt(0))),
+    )
+  } catch {
+    return undefined
+  }
+}
+
+function toBase64Url(json: string): string {
+  let binary = ''
+  for (const byte of new TextEncoder().encode(json)) binary += String.fromCharCode(byte)
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+}
+
+function invalid(text: string): MillraceError {
+  return new MillraceError(
+    'position_invalid',
+    `The cursor "${text.slice(0, 40)}${text.length > 40 ? '…' : ''}" is none that Millrace gave out. Begin without one, or with a time.`,
+  )
+}
