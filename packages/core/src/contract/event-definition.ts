@@ -26,7 +26,8 @@ export interface EventDefinition<Type extends string = string, Input = never, Ou
 
   /**
    * Validates data and gives the message. Throws `event_schema_violation`, `event_not_json`, `event_forbidden_key`,
-   * `limit_exceeded`, each with the path; `event_definition_invalid` when the schema is asynchronous.
+   * `limit_exceeded`, `event_malformed` (an attribute), each with the path; `event_definition_invalid` when the schema is
+   * asynchronous.
    */
   create(data: Input, options?: CreateOptions): EventMessage<Output, Type>
 
@@ -35,6 +36,11 @@ export interface EventDefinition<Type extends string = string, Input = never, Ou
    * version already. Throws `event_unknown_version`, `event_upcast_failed`.
    */
   upcast(data: unknown, version: string): Output
+
+  /** The order key of data, unchecked; undefined where the definition has no rule. */
+  keyOf(data: Output): string | undefined
+  /** The entity that data is about, unchecked; undefined where the definition has no rule. */
+  subjectOf(data: Output): string | undefined
 }
 
 /** Any definition, for lists and catalogues. */

@@ -23,4 +23,4 @@ export interface SchemaIssue {
 /** What a publisher passes in. */
 export type SchemaInput<Schema> = Schema extends StandardSchema<infer Input, unknown> ? Input : never
 /** What is stored and what handlers see. */
-export type SchemaOutput<Schema> = Schema extends StandardSchema<never, infer Output> ? Output : never
+export type SchemaOutput<Schema> = Schema extends StandardSchema<unknown, infer Output> ? Output : never

@@ -1,0 +1,105 @@
+import { isMillraceError, MillraceError } from '../runtime/error.ts'
+import { checkJson, type JsonBounds } from './json-check.ts'
+import { joinPath } from './json-path.ts'
+import type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts'
+
+const MOST_ISSUES_SHOWN = 5
+
+/**
+ * The schema's output for a value. Throws `event_schema_violation` with the path of the first issue, and
+ * `event_definition_invalid` when the schema is asynchronous.
+ */
+export function validateData<Output>(schema: StandardSchema<unknown, Output>, value: unknown, type: string): Output {
+  let result: SchemaResult<Output> | Promise<SchemaResult<Output>>
+  try {
+    result = schema['~standard'].validate(value)
+  } catch (error) {
+    throw new MillraceError('event_schema_violation', `The schema of "${type}" threw while it looked at the data.`, {
+      path: 'data',
+      cause: error,
+    })
+  }
+  if (isPromiseLike(result)) throw asyncSchema(result, value, type)
+  if (result.issues !== undefined) throw violation(result.issues, type)
+  return result.value
+}
+
+/**
+ * Validates what a publisher gave and returns what is stored: the schema's output, safe for JSON. Where the output
+ * differs from the input (a default, a transform), it must pass the schema itself, or readers could not trust it; equal
+ * structures are not validated twice. Throws `event_schema_violation`, `event_not_json`, `event_forbidden_key`, `limit_exceeded`.
+ */
+export function validateForStorage<Output>(
+  schema: StandardSchema<unknown, Output>,
+  input: unknown,
+  type: string,
+  bounds: JsonBounds,
+): Output {
+  const output = validateData(schema, input, type)
+  checkJson(output, { bounds })
+  if (output === input || isSameJson(output, input)) return output
+  try {
+    validateData(schema, output, type)
+  } catch (error) {
+    if (!isMillraceError(error, 'event_schema_violation')) throw error
+    throw new MillraceError(
+      'event_schema_violation',
+      `The schema of "${type}" turns the data into something that it does not accept itself, at ${error.path ?? 'data'}. ` +
+        'What is stored is the output: let the schema accept it, or transform before you publish.',
+      { path: error.path ?? 'data', cause: error },
+    )
+  }
+  return output
+}
+
+/** `output` has passed `checkJson`, so it is a finite tree of plain values, no deeper than the bound. */
+function isSameJson(output: unknown, input: unknown): boolean {
+  if (output === input) return true
+  if (typeof output !== 'object' || typeof input !== 'object' || output === null || input === null) return false
+  if (Array.isArray(output)) {
+    return (
+      Array.isArray(input) && output.length === input.length && output.every((item, at) => isSameJson(item, input[at]))
+    )
+  }
+  const from = input as Readonly<Record<string, unknown>>
+  const keys = Object.keys(output)
+  if (keys.length !== Object.keys(from).length) return false
+  for (const key of keys) {
+    if (!isSameJson((output as Readonly<Record<string, unknown>>)[key], from[key])) return false
+  }
+  return true
+}
+
+function asyncSchema(result: PromiseLike<unknown>, value: unknown, type: string): MillraceError {
+  result.then(undefined, () => {})
+  // Some validators go on asynchronously after anything was thrown: a getter that throws is not the schema's fault.
+  try {
+    checkJson(value)
+  } catch (error) {
+    if (isMillraceError(error) && error.cause !== undefined) return error
+  }
+  return new MillraceError(
+    'event_definition_invalid',
+    `The schema of "${type}" is asynchronous. Publishing validates in place: use a synchronous schema and check the rest before.`,
+    { path: 'schema' },
+  )
+}
+
+function violation(issues: readonly SchemaIssue[], type: string): MillraceError {
+  const shown = issues.slice(0, MOST_ISSUES_SHOWN).map((issue) => `${pathOf(issue)}: ${issue.message}`)
+  const more = issues.length > MOST_ISSUES_SHOWN ? `; and ${issues.length - MOST_ISSUES_SHOWN} more` : ''
+  const first = issues[0]
+  return new MillraceError('event_schema_violation', `The data does not fit "${type}": ${shown.join('; ')}${more}.`, {
+    path: first === undefined ? 'data' : pathOf(first),
+    facts: { issues: issues.length },
+  })
+}
+
+function pathOf(issue: SchemaIssue): string {
+  const steps = (issue.path ?? []).map((step) => (typeof step === 'object' ? step.key : step))
+  return steps.reduce<string>(joinPath, 'data')
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
