@@ -1,0 +1,31 @@
+/**
+ * Named places in the writer at which a crash is most telling. A crash harness sets
+ * `MILLRACE_FAULT_POINT=before-commit:3` and the process kills itself the third time it comes by, as if the machine had
+ * pulled its plug, so that each place is hit for certain instead of by luck. Without the variable a place costs one
+ * call of an empty function. It is here, in the product, because only the product knows these places.
+ */
+export type FaultPointName =
+  | 'before-commit'
+  | 'after-commit-before-reply'
+  | 'mid-batch'
+  | 'after-dead-letter'
+  | 'mid-checkpoint'
+  | 'mid-migration'
+  | 'mid-retention'
+
+export type FaultPoint = (name: FaultPointName) => void
+
+/** Never does anything. */
+export const noFault: FaultPoint = () => {}
+
+/** Reads the fault point of this process from its environment, `name:count` with a count from 1. */
+export function faultPointOf(setting: string | undefined): FaultPoint {
+  if (setting === undefined || setting === '') return noFault
+  const [wanted, count = '1'] = setting.split(':')
+  let left = Number(count)
+  return (name) => {
+    if (name !== wanted) return
+    left -= 1
+    if (left === 0) process.kill(process.pid, 'SIGKILL')
+  }
+}

@@ -1,0 +1,2 @@
+export type { SqliteOptions } from './settings.ts'
+export { sqlite } from './sqlite.ts'

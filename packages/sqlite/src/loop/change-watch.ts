@@ -1,0 +1,122 @@
+import type { Timer } from '@millrace/core/driver'
+import { watch as watchFile } from 'node:fs'
+import type { Statements } from '../file/statements.ts'
+import type { Host } from './host.ts'
+
+/**
+ * The file watch fires before the commit is visible, so after a hint we look again at these distances, in milliseconds,
+ * and no longer: a hint that nothing follows is a commit of something else.
+ */
+const LOOK_AGAIN_MS = [0, 1, 1, 2, 4, 8]
+/** The least time between two looks while hints keep coming, in milliseconds. */
+const LEAST_BETWEEN_MS = 2
+/** How often to look without threads, where no file is watched, in milliseconds. */
+const INLINE_POLL_MS = 10
+
+/** Notices commits of other processes, for the topics that somebody waits for. */
+export interface ChangeWatch {
+  /** One more or one less who waits for a topic. */
+  count(change: { readonly topic: string; readonly by: 1 | -1 }): void
+  close(): void
+}
+
+interface Watched {
+  waiting: number
+  heads: number
+}
+
+const SELECT_HEADS = `
+  SELECT total(p.head) AS heads FROM partitions p WHERE p.topic = (SELECT id FROM topics WHERE name = ?)`
+
+export function createChangeWatch(host: Host, sql: Statements): ChangeWatch {
+  const { settings } = host
+  const topics = new Map<string, Watched>()
+  let version = versionOf()
+  let poll: Timer | undefined
+  let again: Timer | undefined
+  let looks = 0
+  let lookedAt = 0
+  let stopWatching: (() => void) | undefined
+
+  function versionOf(): unknown {
+    return sql.prepared('PRAGMA data_version').get()?.['data_version']
+  }
+
+  function headsOf(topic: string): number {
+    return sql.get<{ heads: number }>(SELECT_HEADS, topic)?.heads ?? 0
+  }
+
+  /** Whether anything was committed since the last look; tells which of the watched topics grew. */
+  function look(): boolean {
+    lookedAt = host.monotonic()
+    const now = versionOf()
+    if (now === version) return false
+    version = now
+    const grown: string[] = []
+    for (const [topic, watched] of topics) {
+      const heads = headsOf(topic)
+      if (heads !== watched.heads) grown.push(topic)
+      watched.heads = heads
+    }
+    if (grown.length > 0) host.changed(grown)
+    return true
+  }
+
+  function hint(): void {
+    if (topics.size === 0) return
+    looks = 0
+    if (again === undefined) lookSoon(Math.max(0, lookedAt + LEAST_BETWEEN_MS - host.monotonic()))
+  }
+
+  function lookSoon(ms: number): void {
+    again = host.setTimer(() => {
+      again = undefined
+      if (look()) return
+      looks += 1
+      const next = LOOK_AGAIN_MS[looks]
+      if (next !== undefined) lookSoon(next)
+    }, ms)
+  }
+
+  function start(): void {
+    const every = settings.threads ? settings.pollEveryMs : INLINE_POLL_MS
+    const tick = (): void => {
+      look()
+      poll = host.setTimer(tick, every)
+    }
+    look()
+    poll = host.setTimer(tick, every)
+    if (settings.threads) stopWatching = watchWal(`${settings.path}-wal`, hint)
+  }
+
+  function stop(): void {
+    poll?.cancel()
+    again?.cancel()
+    again = undefined
+    stopWatching?.()
+    stopWatching = undefined
+  }
+
+  return {
+    count({ topic, by }) {
+      if (topics.size === 0) start()
+      const watched = topics.get(topic) ?? { waiting: 0, heads: headsOf(topic) }
+      watched.waiting += by
+      if (watched.waiting > 0) topics.set(topic, watched)
+      else topics.delete(topic)
+      if (topics.size === 0) stop()
+    },
+    close: stop,
+  }
+}
+
+/** Watches the write-ahead log; where that is not possible (some file systems), the slow look remains. */
+function watchWal(path: string, hint: () => void): () => void {
+  try {
+    const watcher = watchFile(path, { persistent: false }, hint)
+    watcher.on('error', () => watcher.close())
+    return () => watcher.close()
+  } catch {
+    return () => {}
+  }
+}

@@ -1,0 +1,93 @@
+import { MillraceError } from '@millrace/core/driver'
+import { Worker } from 'node:worker_threads'
+import type { Settings } from '../settings.ts'
+import { decodeError, type EncodedError } from './error-codec.ts'
+import type { Reply } from './host.ts'
+import type { Link, ReaderCalls, WriterCalls } from './link.ts'
+import { createPendingCalls } from './pending-calls.ts'
+import type { ThreadMessage } from './thread-host.ts'
+
+interface LinkOptions {
+  readonly settings: Settings
+  readonly onChanged: (topics: readonly string[]) => void
+}
+
+/** Starts the writer thread; resolves when the file is open. Throws `engine_*`. */
+export function startWriterThread(options: LinkOptions): Promise<Link<WriterCalls>> {
+  return startThread<WriterCalls>('writer', options)
+}
+
+/** Starts the reader thread; the writer must be ready, for it prepares the file. Throws `engine_*`. */
+export function startReaderThread(options: LinkOptions): Promise<Link<ReaderCalls>> {
+  return startThread<ReaderCalls>('reader', options)
+}
+
+async function startThread<Calls extends Record<keyof Calls, { input: unknown; output: unknown }>>(
+  role: 'writer' | 'reader',
+  { settings, onChanged }: LinkOptions,
+): Promise<Link<Calls>> {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const url = new URL(`./${role}-thread.${extension}`, import.meta.url)
+  const worker = new Worker(url, { workerData: settings, name: `millrace-sqlite-${role}` })
+  const pending = createPendingCalls()
+  const exited = new Promise<void>((resolve) => void worker.once('exit', () => resolve()))
+  const opened = Promise.withResolvers<void>()
+  let holds = 0
+  let closing: Promise<void> | undefined
+  let gone: MillraceError | undefined
+
+  const hold = (): (() => void) => {
+    if (holds++ === 0) worker.ref()
+    let held = true
+    return () => {
+      if (held && --holds === 0) worker.unref()
+      held = false
+    }
+  }
+  const onReply = (reply: Reply): void => {
+    pending.settle(reply.error === undefined ? reply : { ...reply, error: decodeError(reply.error as EncodedError) })
+    if (pending.size === 0) releaseCalls?.()
+    if (pending.size === 0) releaseCalls = undefined
+  }
+  let releaseCalls: (() => void) | undefined
+
+  function send(name: string, input: unknown): Promise<unknown> {
+    if (gone !== undefined) return Promise.reject(gone)
+    const { id, promise } = pending.add()
+    releaseCalls ??= hold()
+    worker.postMessage({ id, name, input })
+    return promise
+  }
+
+  worker.on('message', (message: ThreadMessage) => {
+    if (message.kind === 'replies') for (const reply of message.replies) onReply(reply)
+    else if (message.kind === 'changed') onChanged(message.topics)
+    else if (message.kind === 'ready') opened.resolve()
+    else opened.reject(decodeError(message.error))
+  })
+  worker.on('error', (cause) => {
+    gone = new MillraceError('internal', `The ${role} thread of ${settings.path} has failed.`, { cause })
+    opened.reject(gone)
+  })
+  worker.on('exit', () => {
+    gone ??= new MillraceError('closed', `The ${role} thread of ${settings.path} has ended.`)
+    pending.failAll(gone)
+  })
+  await opened.promise.catch(async (error: unknown) => {
+    await exited
+    throw error
+  })
+  worker.unref()
+  return {
+    call: (name, input) => send(name, input) as Promise<never>,
+    hold,
+    close() {
+      closing ??= (async () => {
+        if (gone === undefined) await send('close', undefined).catch(() => undefined)
+        worker.ref()
+        await exited
+      })()
+      return closing
+    },
+  }
+}

@@ -1,0 +1,86 @@
+import { toEngineError } from '../file/sqlite-error.ts'
+import type { Settings } from '../settings.ts'
+import { WRITE_OPERATIONS, type WriteName } from '../write/write-operations.ts'
+import type { WriterState } from '../write/writer-state.ts'
+import type { Call, Reply } from './host.ts'
+
+/** After one wait in vain, how long the next ones are, in milliseconds, until one succeeds: the queue must not hang. */
+const IMPATIENT_MS = 100
+
+/** Runs calls together in one transaction. */
+export interface Transactions {
+  /** One reply per call, in order. Never throws: a failure is the reply of whom it concerns. */
+  run(calls: readonly Call[]): Reply[]
+}
+
+export function createTransactions(state: WriterState, settings: Settings): Transactions {
+  const { db } = state.sql
+  let impatient = false
+
+  function begin(): void {
+    try {
+      state.sql.prepared('BEGIN IMMEDIATE').run()
+      if (impatient) db.exec(`PRAGMA busy_timeout = ${settings.busyTimeoutMs}`)
+      impatient = false
+    } catch (error) {
+      if (!impatient) db.exec(`PRAGMA busy_timeout = ${Math.min(IMPATIENT_MS, settings.busyTimeoutMs)}`)
+      impatient = true
+      throw error
+    }
+    state.topics.refresh()
+  }
+
+  function forget(): void {
+    state.topics.clear()
+    state.types.clear()
+    state.sources.clear()
+  }
+
+  function rollBack(): void {
+    forget()
+    if (db.isTransaction) db.exec('ROLLBACK')
+  }
+
+  /** All calls in one transaction; throws when the transaction as a whole has failed. */
+  function runTogether(calls: readonly Call[]): Reply[] {
+    return calls.map(({ id, name, input }) => {
+      const operation = WRITE_OPERATIONS[name as WriteName] as (state: WriterState, input: unknown) => unknown
+      state.sql.prepared('SAVEPOINT call').run()
+      try {
+        const value = operation(state, input)
+        state.sql.prepared('RELEASE call').run()
+        return { id, value }
+      } catch (error) {
+        forget()
+        if (!db.isTransaction) throw error
+        db.exec('ROLLBACK TO call; RELEASE call')
+        return { id, error: toEngineError(error, settings.path) }
+      }
+    })
+  }
+
+  return {
+    run(calls) {
+      const fail = (error: unknown, unknown: boolean): Reply[] => {
+        const encoded = toEngineError(error, settings.path)
+        return calls.map(({ id }) => ({ id, error: encoded, unknown }))
+      }
+      let replies: Reply[]
+      try {
+        begin()
+        replies = runTogether(calls)
+        state.fault('before-commit')
+      } catch (error) {
+        rollBack()
+        return fail(error, false)
+      }
+      try {
+        state.sql.prepared('COMMIT').run()
+      } catch (error) {
+        rollBack()
+        return fail(error, true)
+      }
+      return replies
+    },
+  }
+}

@@ -1,0 +1,4 @@
+import { createWriter } from './writer.ts'
+import { serveThread } from './thread-host.ts'
+
+serveThread(createWriter)

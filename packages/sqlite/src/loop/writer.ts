@@ -1,0 +1,112 @@
+import { toEngineError } from '../file/sqlite-error.ts'
+import { createStatements } from '../file/statements.ts'
+import { openForWriting } from '../file/open-database.ts'
+import { createNameIds } from '../write/name-ids.ts'
+import { createTopicCache } from '../write/topic-cache.ts'
+import type { WriterState } from '../write/writer-state.ts'
+import { createHeartbeats, type JoinInput } from './heartbeats.ts'
+import type { Call, Host, Server } from './host.ts'
+import { createCheckpoints } from './checkpoints.ts'
+import { createTransactions } from './transactions.ts'
+
+/** Records that one transaction takes at most, so that the next batch is prepared while this one is on its way. */
+const MOST_RECORDS = 500
+
+/** Opens the file and serves the writing calls, as many at once in one transaction as are waiting. Throws `engine_*`. */
+export function createWriter(host: Host): Server {
+  const { settings } = host
+  const db = openForWriting(settings, host.fault)
+  const sql = createStatements(db)
+  const state: WriterState = {
+    sql,
+    now: () => host.now(),
+    path: settings.path,
+    maxBytes: settings.maxBytes,
+    fault: host.fault,
+    topics: createTopicCache(sql),
+    types: createNameIds(sql, 'types'),
+    sources: createNameIds(sql, 'sources'),
+    retentionWanted: true,
+  }
+  const transactions = createTransactions(state, settings)
+  const checkpoints = createCheckpoints(sql, settings, host.fault)
+  const heartbeats = createHeartbeats(host, accept)
+  let queue: Call[] = []
+  let scheduled = false
+  let closed = false
+  let retention = host.setTimer(lookAtRetention, settings.retentionEveryMs)
+
+  function accept(call: Call): void {
+    if (call.name === 'join') heartbeats.start(call.input as JoinInput)
+    if (call.name === 'removeMember') heartbeats.stop(call.input as string)
+    queue.push(call.name === 'join' ? { ...call, name: 'addMember', input: (call.input as JoinInput).member } : call)
+    schedule()
+  }
+
+  function schedule(): void {
+    if (scheduled || closed) return
+    scheduled = true
+    host.defer(() => {
+      scheduled = false
+      if (!closed) turn()
+    })
+  }
+
+  /** One transaction, its replies, and then the work that nobody waits for. */
+  function turn(): void {
+    work()
+    if (queue.length > 0) return schedule()
+    if (state.retentionWanted) accept({ id: 0, name: 'dropChunk', input: undefined })
+  }
+
+  function work(): void {
+    const calls = takeCalls()
+    if (calls.length === 0) return
+    const replies = transactions.run(calls)
+    host.fault('after-commit-before-reply')
+    const wanted = replies.filter(({ id }) => id !== 0)
+    if (wanted.length > 0) host.reply(wanted)
+    const dropped = replies.find((reply, at) => calls[at]?.name === 'dropChunk')
+    if (dropped?.value === true) state.retentionWanted = true
+    checkpoints.afterCommit()
+  }
+
+  function takeCalls(): Call[] {
+    let records = 0
+    let count = 0
+    for (const call of queue) {
+      if (count > 0 && records + recordsOf(call) > MOST_RECORDS) break
+      records += recordsOf(call)
+      count += 1
+    }
+    const calls = queue.slice(0, count)
+    queue = queue.slice(count)
+    return calls
+  }
+
+  function lookAtRetention(): void {
+    if (closed) return
+    accept({ id: 0, name: 'dropChunk', input: undefined })
+    retention = host.setTimer(lookAtRetention, settings.retentionEveryMs)
+  }
+
+  return {
+    accept,
+    close() {
+      if (closed) return
+      retention.cancel()
+      heartbeats.stopAll()
+      while (queue.length > 0) work()
+      closed = true
+      try {
+        db.close()
+      } catch (error) {
+        throw toEngineError(error, settings.path)
+      }
+    },
+  }
+}
+
+function recordsOf(call: Call): number {
+  return call.name === 'publish' ? (call.input as { bodies: readonly string[] }).bodies.length : 1
+}

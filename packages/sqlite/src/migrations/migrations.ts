@@ -1,0 +1,4 @@
+import { logAndGroups } from './001-log-and-groups.ts'
+
+/** Every change of the schema, in order. Append only: the number of an entry is the schema version that it makes. */
+export const MIGRATIONS: readonly string[] = [logAndGroups]

@@ -1,0 +1,79 @@
+import { type GroupInfo, MillraceError, type PartitionLag, type Retention, type TopicInfo } from '@millrace/core/driver'
+import { decodeRanges, optionalPosition } from '../progress-codec.ts'
+import type { ReaderState } from './reader-state.ts'
+
+/** One partition of a topic as its row says. */
+export interface PartitionRow {
+  readonly id: number
+  readonly partition: number
+  readonly head: number
+  readonly dropped: number
+}
+
+/** The partitions of a topic in their order. Throws `topic_unknown`. */
+export function partitionsOf({ sql }: ReaderState, topic: string): readonly PartitionRow[] {
+  const rows = sql.all<PartitionRow>(
+    `SELECT p.id, p.partition, p.head, p.dropped FROM partitions p JOIN topics t ON t.id = p.topic
+     WHERE t.name = ? ORDER BY p.partition`,
+    topic,
+  )
+  if (rows.length === 0) throw new MillraceError('topic_unknown', `The topic "${topic}" does not exist.`)
+  return rows
+}
+
+/** All topics and groups by name. */
+export function list({ sql }: ReaderState): {
+  readonly topics: readonly TopicInfo[]
+  readonly groups: readonly GroupInfo[]
+} {
+  const topics = sql.all<Omit<TopicInfo, 'retention'> & { retention: string }>(
+    `SELECT t.name AS topic, t.partitions, t.epoch, t.retention, sum(p.head) AS published,
+       sum(p.head - p.dropped) AS held, sum(p.bytes) AS bytes, sum(p.expired) AS expiredUnread
+     FROM topics t JOIN partitions p ON p.topic = t.id GROUP BY t.id ORDER BY t.name`,
+  )
+  const groups = sql.all<{ group: string; topics: string }>(
+    `SELECT g.name AS "group", (SELECT json_group_array(name) FROM (
+       SELECT DISTINCT t.name FROM progress r JOIN partitions p ON p.id = r.partition_id JOIN topics t ON t.id = p.topic
+       WHERE r.group_id = g.id ORDER BY t.name)) AS topics
+     FROM groups g ORDER BY g.name`,
+  )
+  return {
+    topics: topics.map((topic) => ({ ...topic, retention: JSON.parse(topic.retention) as Retention })),
+    groups: groups.map(({ group, topics: names }) => ({ group, topics: JSON.parse(names) as string[] })),
+  }
+}
+
+/** What lies between a group and the heads of a topic: subtractions, never a count. Throws `topic_unknown`, `group_unknown`. */
+export function lag(
+  state: ReaderState,
+  { topic, group }: { readonly topic: string; readonly group: string },
+): readonly PartitionLag[] {
+  const lags: PartitionLag[] = []
+  for (const { id, partition, head, dropped } of partitionsOf(state, topic)) {
+    const row = state.sql.get<{ settled: number; ahead: string; aheadCount: number; oldest: number | null }>(
+      `SELECT settled, ahead, ahead_count AS aheadCount, (SELECT recorded FROM events
+         WHERE pos > ((?1 << 44) | settled) AND pos < ((?1 + 1) << 44) ORDER BY pos LIMIT 1) AS oldest
+       FROM progress WHERE partition_id = ?1 AND group_id = (SELECT id FROM groups WHERE name = ?2)`,
+      id,
+      group,
+    )
+    if (row === undefined) throw new MillraceError('group_unknown', `The group "${group}" does not read "${topic}".`)
+    const floor = Math.max(row.settled, dropped)
+    const ahead = floor === row.settled ? row.aheadCount : countAfter(row.ahead, floor)
+    const left = Math.max(0, head - floor - ahead)
+    lags.push({
+      partition,
+      head: optionalPosition(head),
+      settled: optionalPosition(row.settled),
+      lag: left,
+      exact: true,
+      oldestUnsettledAt: left === 0 ? undefined : (row.oldest ?? undefined),
+    })
+  }
+  return lags
+}
+
+/** How many sequence numbers beyond `floor` are settled ahead: those below it retention has dropped. */
+function countAfter(ahead: string, floor: number): number {
+  return decodeRanges(ahead).reduce((sum, [from, to]) => sum + Math.max(0, to - Math.max(from - 1, floor)), 0)
+}

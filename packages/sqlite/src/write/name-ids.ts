@@ -1,0 +1,28 @@
+import type { Statements } from '../file/statements.ts'
+
+const MOST_CACHED = 20_000
+
+/** Small numbers that stand for names in the rows of events. */
+export interface NameIds {
+  /** The number of a name; it is given one if it has none. */
+  idOf(name: string): number
+  /** Forgets what a rolled-back transaction may have given. */
+  clear(): void
+}
+
+/** The numbers of one of the tables `types` and `sources`. */
+export function createNameIds(sql: Statements, table: 'types' | 'sources'): NameIds {
+  const cached = new Map<string, number>()
+  return {
+    idOf(name) {
+      const known = cached.get(name)
+      if (known !== undefined) return known
+      if (cached.size >= MOST_CACHED) cached.clear()
+      sql.run(`INSERT INTO ${table} (name) VALUES (?) ON CONFLICT DO NOTHING`, name)
+      const id = sql.get<{ id: number }>(`SELECT id FROM ${table} WHERE name = ?`, name)?.id ?? 0
+      cached.set(name, id)
+      return id
+    },
+    clear: () => cached.clear(),
+  }
+}

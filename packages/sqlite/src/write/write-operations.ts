@@ -1,0 +1,59 @@
+import { putDeadLetters, discard, requeue } from './dead-letters.ts'
+import { ensureGroup, removeGroup, seek } from './groups.ts'
+import { addToLane, settleLane, unpark } from './lane.ts'
+import { addMember, beat, claim, expel, giveBack, putFilter, removeMember } from './leases.ts'
+import { publish } from './publish.ts'
+import { dropChunk } from './retention.ts'
+import { settle } from './settle.ts'
+import { ensureTopic, removeTopic } from './topics.ts'
+
+/** Everything that changes the file, by name. Each runs inside a transaction with others, in a savepoint of its own. */
+export type WriteOperations = {
+  readonly publish: typeof publish
+  readonly settle: typeof settle
+  readonly ensureTopic: typeof ensureTopic
+  readonly removeTopic: typeof removeTopic
+  readonly ensureGroup: typeof ensureGroup
+  readonly removeGroup: typeof removeGroup
+  readonly seek: typeof seek
+  readonly addMember: typeof addMember
+  readonly removeMember: typeof removeMember
+  readonly beat: typeof beat
+  readonly expel: typeof expel
+  readonly claim: typeof claim
+  readonly giveBack: typeof giveBack
+  readonly putFilter: typeof putFilter
+  readonly addToLane: typeof addToLane
+  readonly settleLane: typeof settleLane
+  readonly unpark: typeof unpark
+  readonly putDeadLetters: typeof putDeadLetters
+  readonly requeue: typeof requeue
+  readonly discard: typeof discard
+  readonly dropChunk: typeof dropChunk
+}
+
+export const WRITE_OPERATIONS: WriteOperations = {
+  publish,
+  settle,
+  ensureTopic,
+  removeTopic,
+  ensureGroup,
+  removeGroup,
+  seek,
+  addMember,
+  removeMember,
+  beat,
+  expel,
+  claim,
+  giveBack,
+  putFilter,
+  addToLane,
+  settleLane,
+  unpark,
+  putDeadLetters,
+  requeue,
+  discard,
+  dropChunk,
+}
+
+export type WriteName = keyof WriteOperations
