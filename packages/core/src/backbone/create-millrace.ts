@@ -137,6 +137,10 @@ export function createMillrace(options: MillraceOptions): Millrace {
     get catalog() {
       return catalog.list()
     },
+    create(definition, data, createOptions) {
+      catalog.add(definition)
+      return publishing.create(definition, data, createOptions) as never
+    },
     publish,
     publishBatch: (events, { signal } = {}) => publishing.publishBatch(events, signal),
     subscribe: (events: unknown, handler: unknown, subscribeOptions: never) =>

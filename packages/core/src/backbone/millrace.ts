@@ -48,6 +48,13 @@ export interface Millrace {
   /** All definitions known so far. */
   readonly catalog: readonly AnyEventDefinition[]
 
+  /** Makes a message without publishing it: with this service's source and session, in the flow of the event being handled. Throws as `create` of the definition. */
+  create<Definition extends AnyEventDefinition>(
+    definition: Definition,
+    data: EventInput<Definition>,
+    options?: CreateOptions,
+  ): EventOf<Definition>
+
   /** Stores one event. Throws a `MillraceError` when it is not stored (`publish_rejected`, ...) or not known to be (`publish_unknown`). */
   publish<Definition extends AnyEventDefinition>(
     definition: Definition,
