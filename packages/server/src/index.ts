@@ -1,0 +1,6 @@
+export type { Mount, ServerLimits, ServerOptions, ServerTimeouts } from './options.ts'
+export { DEFAULT_SERVER_LIMITS, DEFAULT_SERVER_TIMEOUTS } from './options.ts'
+export type { ItemError, Problem } from './problem.ts'
+export type { ReplayRun } from './replay-runs.ts'
+export type { Server } from './server.ts'
+export { createServer } from './server.ts'

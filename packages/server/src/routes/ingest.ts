@@ -1,0 +1,100 @@
+import { MillraceError, type EventMessage, type Millrace, type PublishResult } from '@millrace/core'
+import { decodeBatch, decodeEvent, type DecodedItem } from '@millrace/core/contract'
+import type { Context } from 'hono'
+import { createConform } from '../ingest/conform.ts'
+import { structuredOf } from '../ingest/binary-mode.ts'
+import { asMillraceError, itemErrorOf, problemResponse, statusOf, type ItemError } from '../problem.ts'
+import { json } from '../reply.ts'
+import { readText } from '../request/body.ts'
+import { mediaTypeOf } from '../request/media-type.ts'
+import { readQuery } from '../request/query.ts'
+import { incomingOf, type Env, type Route, type Services } from '../services.ts'
+
+const STRUCTURED = 'application/cloudevents+json'
+const BATCH = 'application/cloudevents-batch+json'
+
+/** What became of one event of a request. */
+interface IngestResult {
+  readonly id?: string
+  readonly outcome: 'stored' | 'rejected' | 'unknown'
+  readonly partition?: string
+  readonly position?: string
+  readonly duplicate?: true
+  readonly error?: ItemError
+}
+
+/** `POST /v1/events`: CloudEvents in structured, batch and binary mode. */
+export function ingestRoutes({ settings: { millrace, limits, runtime } }: Services): readonly Route[] {
+  const conform = createConform(() => millrace.catalog)
+  const decodeOptions = { sessionId: `instance:${runtime.id()}`, runtime }
+
+  async function take(context: Context<Env>): Promise<Response> {
+    const request = context.req.raw
+    readQuery(request.url, [])
+    const media = mediaTypeOf(request.headers.get('content-type'))
+    const isBinary = request.headers.has('ce-specversion')
+    if (media?.type !== STRUCTURED && media?.type !== BATCH && !isBinary) {
+      throw new MillraceError(
+        'media_type_unsupported',
+        `Send one event as ${STRUCTURED}, several as ${BATCH}, or binary mode with ce-specversion, ce-id, ce-source and ce-type headers.`,
+      )
+    }
+    const text = await readText(request, limits, incomingOf(context))
+    if (media?.type === BATCH) return batchResponse(await publish(decodeBatch(text, decodeOptions)))
+    const event = conform(
+      decodeEvent(media?.type === STRUCTURED ? text : structuredOf(request.headers, media, text), decodeOptions),
+    )
+    return singleResponse(await millrace.publishBatch([event]))
+  }
+
+  /** One call of the backbone for all that is sound, so that the order of the request is kept. */
+  async function publish(items: readonly DecodedItem[]): Promise<readonly PublishResult[]> {
+    if (items.length === 0) throw new MillraceError('request_invalid', 'The batch has no events.')
+    const events: EventMessage[] = []
+    const checked = items.map((item) => {
+      try {
+        if (item.event === undefined) return { id: '', error: item.error }
+        const event = conform(item.event)
+        events.push(event)
+        return event
+      } catch (error) {
+        return { id: item.event?.id ?? '', error: asMillraceError(error) }
+      }
+    })
+    const results = events.length === 0 ? [] : await millrace.publishBatch(events)
+    let next = 0
+    return checked.map((one): PublishResult => {
+      if ('error' in one) return { outcome: 'rejected', id: one.id, error: one.error }
+      const result = results[next++]
+      const missing = new MillraceError('internal', 'The backbone gave no result for an event.')
+      return result ?? { outcome: 'unknown', id: one.id, error: missing }
+    })
+  }
+
+  return [{ method: 'POST', path: '/v1/events', handle: take }]
+}
+
+function singleResponse(results: Awaited<ReturnType<Millrace['publishBatch']>>): Response {
+  const [result] = results
+  if (result === undefined) throw new MillraceError('internal', 'The backbone gave no result for an event.')
+  if (result.outcome !== 'stored') return problemResponse(result.error, { extra: { results: [resultOf(result)] } })
+  return json({ results: [resultOf(result)] }, 202)
+}
+
+/** When nothing was stored the whole request has failed; the error that waiting helps with speaks for all. */
+function batchResponse(results: readonly PublishResult[]): Response {
+  const shown = results.map(resultOf)
+  const failures = results.flatMap((result) => (result.outcome === 'stored' ? [] : [result.error]))
+  const speaker = failures.find(({ code }) => statusOf(code) === 503) ?? failures[0]
+  if (failures.length < results.length || speaker === undefined) return json({ results: shown }, 202)
+  return problemResponse(speaker, { extra: { results: shown } })
+}
+
+function resultOf(result: PublishResult): IngestResult {
+  if (result.outcome === 'stored') {
+    const { id, outcome, partition, position, duplicate } = result
+    return { id, outcome, partition: String(partition), position, ...(duplicate ? { duplicate: true } : {}) }
+  }
+  const { id, outcome, error } = result
+  return { ...(id === '' ? {} : { id }), outcome, error: itemErrorOf(error) }
+}

@@ -1,0 +1,15 @@
+import type { StoredEvent } from '@millrace/core'
+import { encodeEvent, encodeStored } from '@millrace/core/contract'
+
+/** What is stored may be read, whatever its size has become since: an upcaster can make it longer. */
+const ANY_SIZE = { eventBytes: Number.POSITIVE_INFINITY }
+
+/**
+ * A stored event as CloudEvents JSON in one line, with `recordedtime`, `partition` and `position`; and `topic`, unless an
+ * extension of the event has that name.
+ */
+export function storedEventText(event: StoredEvent): string {
+  const body = encodeStored(encodeEvent(event, ANY_SIZE), event)
+  if (event.metadata.extensions?.['topic'] !== undefined) return body
+  return `{"topic":${JSON.stringify(event.topic)},${body.slice(1)}`
+}
