@@ -1,0 +1,6 @@
+export { chromiumPath } from './chromium.ts'
+export { ensureInstalled, installed } from './installed.ts'
+export type { Program } from './installed.ts'
+export type { EngineServer } from './engine-server.ts'
+export { startRedis } from './redis.ts'
+export type { RedisOptions } from './redis.ts'

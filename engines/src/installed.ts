@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process'
+import { access, constants } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+
+/** The programs that tests use and npm cannot bring, named as their Debian packages are. */
+export type Program = 'redis-server' | 'chromium' | 'strace'
+
+const run = promisify(execFile)
+const onTheWay = new Map<Program, Promise<string>>()
+let installing: Promise<void> = Promise.resolve()
+let listsUpdated = false
+
+/**
+ * Where the program is; where it is missing and this process is root, it is installed through apt first. Throws, with what to do, where it cannot be.
+ */
+export function ensureInstalled(program: Program): Promise<string> {
+  const path = onTheWay.get(program) ?? findOrInstall(program)
+  onTheWay.set(program, path)
+  return path
+}
+
+/** Where the program is, if it is there. */
+export async function installed(program: Program): Promise<string | undefined> {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const file = join(folder, program)
+    const there = await access(file, constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (there) return file
+  }
+  return undefined
+}
+
+async function findOrInstall(program: Program): Promise<string> {
+  const found = await installed(program)
+  if (found !== undefined) return found
+  if (process.getuid?.() !== 0) throw new Error(`${program} is missing; install it: sudo apt-get install ${program}`)
+  // One at a time: apt locks its database.
+  installing = installing.catch(() => undefined).then(() => aptInstall(program))
+  await installing
+  const path = await installed(program)
+  if (path === undefined) throw new Error(`apt-get installed ${program}, yet it is not on the PATH.`)
+  return path
+}
+
+async function aptInstall(program: Program): Promise<void> {
+  process.stderr.write(`millrace: Installing ${program} (apt-get) ...\n`)
+  // Run level 1 keeps a freshly installed package from starting its own service.
+  const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }, maxBuffer: 64 << 20 }
+  const install = (): Promise<unknown> =>
+    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', program], options)
+  try {
+    await install()
+  } catch (error) {
+    if (listsUpdated) throw error
+    listsUpdated = true
+    await run('apt-get', ['update', '-qq'], options)
+    await install()
+  }
+}
