@@ -30,7 +30,8 @@ export {
   topicOf,
 } from './contract/event-name.ts'
 export type { EventMessage, EventMetadata, EventPosition, StoredEvent } from './contract/event.ts'
-export { checkJson, type JsonBounds } from './contract/json-check.ts'
+export { decodeBinary, encodeBinary, isBinaryMode, type HeaderSource } from './contract/http-binding.ts'
+export { checkJson, type JsonBounds, type JsonOrigin } from './contract/json-check.ts'
 export { DEFAULT_LIMITS, resolveLimits, type Limits } from './contract/limits.ts'
 export type {
   SchemaInput,

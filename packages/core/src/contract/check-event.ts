@@ -1,7 +1,7 @@
 import { MillraceError } from '../runtime/error.ts'
 import { assertAttributeText } from './attribute-text.ts'
 import type { EventMessage, EventMetadata } from './event.ts'
-import { checkJson } from './json-check.ts'
+import { checkJson, type JsonOrigin } from './json-check.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { normalizeTimestamp } from './timestamp.ts'
 
@@ -22,12 +22,12 @@ const OWN_ATTRIBUTES: ReadonlySet<string> = new Set(
 /**
  * Checks a whole message, whoever made it: attributes, metadata, data and every limit but the size of the encoded event,
  * which `encodeEvent` checks. Throws `event_malformed`, `event_not_json`, `event_forbidden_key`, `limit_exceeded`, each with
- * the path. `parsed` says that the data comes from JSON text.
+ * the path. `origin` says where the data comes from.
  */
 export function checkEvent(
   event: unknown,
   limits: Limits = DEFAULT_LIMITS,
-  { parsed = false }: { parsed?: boolean } = {},
+  { origin = 'program' }: { origin?: JsonOrigin } = {},
 ): asserts event is EventMessage {
   if (!isRecord(event)) throw malformed('event', 'is not an object; make one with `create` of a definition')
   const { id, type, source, version, timestamp, subject, key, metadata } = event
@@ -46,7 +46,7 @@ export function checkEvent(
   assertAttributeText('metadata.correlationId', metadata['correlationId'], limits.idBytes)
   assertAttributeText('metadata.sessionId', metadata['sessionId'], limits.idBytes)
   checkMetadata(metadata, limits)
-  checkJson(event['data'], { bounds: limits, parsed })
+  checkJson(event['data'], { bounds: limits, origin })
 }
 
 /** Throws `event_malformed` or `limit_exceeded` unless the type is one that CloudEvents allows, of at most `nameCharacters`. */

@@ -3,6 +3,7 @@ import { utf8Bytes } from './attribute-text.ts'
 import { BINARY_MARK } from './check-event.ts'
 import { decodeAttributes, type DecodeOptions } from './decode-attributes.ts'
 import type { EventMessage, EventPosition } from './event.ts'
+import type { JsonOrigin } from './json-check.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 
 /**
@@ -15,7 +16,7 @@ export function encodeEvent(event: EventMessage, { eventBytes }: Pick<Limits, 'e
   const { causationId, userId, tenantId, traceparent, tracestate, expiresAt, extensions } = metadata
   let body = `{"specversion":"1.0","id":${quote(event.id)},"source":${quote(event.source)},"type":${quote(event.type)}`
   if (subject !== undefined) body += `,"subject":${quote(subject)}`
-  body += `,"time":"${event.timestamp}"`
+  body += `,"time":${quote(event.timestamp)}`
   const foreignSchema = extensions?.['dataschema']
   body += `,"dataschema":${quote(typeof foreignSchema === 'string' ? foreignSchema : dataSchemaOf(event))}`
   if (key !== undefined) body += `,"partitionkey":${quote(key)}`
@@ -64,10 +65,9 @@ export function encodeStored(
  */
 export function decodeEvent(body: string | object, options: DecodeOptions = {}): EventMessage {
   try {
-    return decodeAttributes(
-      typeof body === 'string' ? parseBody(body, options.limits ?? DEFAULT_LIMITS) : body,
-      options,
-    )
+    if (typeof body !== 'string') return decodeAttributes(body, 'wire', options)
+    checkBodyLength(body, options.limits ?? DEFAULT_LIMITS)
+    return decodeAttributes(parseJson(body), originOf(body), options)
   } catch (error) {
     if (isMillraceError(error)) throw error
     throw new MillraceError('event_malformed', 'The event threw when it was read. Give CloudEvents JSON.', {
@@ -145,7 +145,7 @@ function stringify(data: unknown): string {
   throw new MillraceError('event_not_json', 'The data cannot be written as JSON. Give plain values.', { path: 'data' })
 }
 
-function parseBody(body: string, { eventBytes }: Limits): unknown {
+function checkBodyLength(body: string, { eventBytes }: Limits): void {
   // Spaces and escapes may make the text longer than what is stored, though never by this much in earnest.
   if (body.length > eventBytes * 2) {
     throw new MillraceError(
@@ -156,7 +156,11 @@ function parseBody(body: string, { eventBytes }: Limits): unknown {
       },
     )
   }
-  return parseJson(body)
+}
+
+/** A lone surrogate is in a text as such, or as an escape that begins so. */
+function originOf(body: string): JsonOrigin {
+  return body.includes('\\u') || !body.isWellFormed() ? 'text' : 'clean-text'
 }
 
 /** Parses JSON text. Throws `event_malformed`, without a piece of the text in the message. */

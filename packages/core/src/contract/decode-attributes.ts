@@ -3,6 +3,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { base64ToText, isBase64 } from './base64.ts'
 import { BINARY_MARK, checkEvent } from './check-event.ts'
 import type { EventMessage, EventMetadata } from './event.ts'
+import type { JsonOrigin } from './json-check.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { normalizeTimestamp, timestampOf } from './timestamp.ts'
 
@@ -25,7 +26,7 @@ const OUR_SCHEMA = /^millrace:(.+)\/([^/]*)$/
 const VERSION = /^[1-9]\d{0,8}$/
 
 /** A parsed CloudEvent as a message. Throws as `decodeEvent` does. */
-export function decodeAttributes(raw: unknown, options: DecodeOptions): EventMessage {
+export function decodeAttributes(raw: unknown, origin: JsonOrigin, options: DecodeOptions): EventMessage {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     throw malformed('', 'An event must be a JSON object with CloudEvents attributes.')
   }
@@ -57,7 +58,7 @@ export function decodeAttributes(raw: unknown, options: DecodeOptions): EventMes
   }
   if (subject !== undefined) message.subject = subject
   if (key !== undefined) message.key = key
-  if (!trusted) checkForeign(message, limits)
+  if (!trusted) checkForeign(message, limits, origin)
   return message
 }
 
@@ -219,9 +220,9 @@ const ATTRIBUTE_OF: Readonly<Record<string, string>> = {
 }
 
 /** The faults of a message, told in the names of the wire. */
-function checkForeign(message: EventMessage, limits: Limits): void {
+function checkForeign(message: EventMessage, limits: Limits, origin: JsonOrigin): void {
   try {
-    checkEvent(message, limits, { parsed: true })
+    checkEvent(message, limits, { origin })
   } catch (error) {
     if (!isMillraceError(error) || error.path === undefined) throw error
     const { code, path, facts, cause } = error

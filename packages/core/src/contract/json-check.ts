@@ -5,6 +5,23 @@ import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 /** What bounds a value beside the rules of JSON. */
 export type JsonBounds = Pick<Limits, 'depth' | 'keys' | 'eventBytes'>
 
+/**
+ * Where a value comes from, which decides what can be wrong with it. `program`: anything. `wire`: said to be parsed JSON,
+ * so that -0 may stand. `text`: JSON.parse has just made it, so that it is plain. `clean-text`: from text, too, in which no
+ * lone surrogate can be.
+ */
+export type JsonOrigin = 'program' | 'wire' | 'text' | 'clean-text'
+
+/** The rules that an origin leaves open. */
+interface Rules {
+  readonly bounds: JsonBounds
+  /** Look for prototypes, symbols, accessors, holes. */
+  readonly objects: boolean
+  /** Look for lone surrogates. */
+  readonly texts: boolean
+  readonly negativeZero: boolean
+}
+
 /** A container under way; the chain of parents is the path. */
 interface Frame {
   readonly parent: Frame | undefined
@@ -21,24 +38,26 @@ interface Frame {
  * Infinity, -0, undefined in arrays, holes, class instances (Date, Map, Buffer), `toJSON`, cycles, lone surrogates and what
  * throws when it is read; `event_forbidden_key` for keys that could poison a prototype; `limit_exceeded` for depth, keys
  * and size. An object property that is undefined counts as absent, as in JSON. It walks without recursion and stops at the
- * bounds, so its time is bounded whatever comes. `parsed` says that the value comes from JSON text, where -0 may stand.
+ * bounds, so its time is bounded whatever comes.
  */
 export function checkJson(
   value: unknown,
   {
     path = 'data',
     bounds = DEFAULT_LIMITS,
-    parsed = false,
-  }: { path?: string; bounds?: JsonBounds; parsed?: boolean } = {},
+    origin = 'program',
+  }: { path?: string; bounds?: JsonBounds; origin?: JsonOrigin } = {},
 ): void {
   if (value === undefined) return
+  const objects = origin === 'program' || origin === 'wire'
+  const rules: Rules = { bounds, objects, texts: origin !== 'clean-text', negativeZero: origin === 'program' }
   let frame: Frame | undefined
   try {
     // Each value and key is at least this many bytes of JSON, so that the bound of the event bounds the walk.
-    let bytes = scalarBytes(value, bounds, parsed)
+    let bytes = scalarBytes(value, rules)
     let keys = 0
     if (bytes === CONTAINER) {
-      frame = open(undefined, value as Frame['container'], bounds)
+      frame = open(undefined, value as Frame['container'], rules)
       keys = frame.keys?.length ?? 0
       bytes = 2
     }
@@ -55,14 +74,14 @@ export function checkJson(
       } else {
         const key: string = frame.keys[at] ?? ''
         if (key === '__proto__' || key === 'constructor' || key === 'prototype') throw forbidden(key)
-        if (!key.isWellFormed()) throw lost('a key with a lone surrogate, which is no valid text')
+        if (rules.texts && !key.isWellFormed()) throw lost('a key with a lone surrogate, which is no valid text')
         child = frame.container[key]
         if (child === undefined) continue
         bytes += key.length + 3
       }
-      const size: number = scalarBytes(child, bounds, parsed)
+      const size: number = scalarBytes(child, rules)
       if (size === CONTAINER) {
-        frame = open(frame, child as Frame['container'], bounds)
+        frame = open(frame, child as Frame['container'], rules)
         if (frame.keys !== undefined && (keys += frame.keys.length) > bounds.keys) throw tooMany('keys', bounds.keys)
         bytes += 3
       } else bytes += size + 1
@@ -77,15 +96,15 @@ export function checkJson(
 const CONTAINER = -1
 
 /** The least bytes of a scalar in JSON, or `CONTAINER`. */
-function scalarBytes(value: unknown, bounds: JsonBounds, parsed: boolean): number {
+function scalarBytes(value: unknown, rules: Rules): number {
   switch (typeof value) {
     case 'string':
-      if (value.length > bounds.eventBytes) throw tooMany('bytes', bounds.eventBytes)
-      if (!value.isWellFormed()) throw lost('a text with a lone surrogate, which is no valid text')
+      if (value.length > rules.bounds.eventBytes) throw tooMany('bytes', rules.bounds.eventBytes)
+      if (rules.texts && !value.isWellFormed()) throw lost('a text with a lone surrogate, which is no valid text')
       return value.length + 2
     case 'number':
       if (!Number.isFinite(value)) throw lost(`${value}, which JSON turns into null`)
-      if (value === 0 && !parsed && Object.is(value, -0)) throw lost('-0, which JSON turns into 0')
+      if (value === 0 && rules.negativeZero && Object.is(value, -0)) throw lost('-0, which JSON turns into 0')
       return 1
     case 'boolean':
       return 4
@@ -96,34 +115,28 @@ function scalarBytes(value: unknown, bounds: JsonBounds, parsed: boolean): numbe
   }
 }
 
-function open(parent: Frame | undefined, container: Frame['container'], bounds: JsonBounds): Frame {
+function open(parent: Frame | undefined, container: Frame['container'], { bounds, objects }: Rules): Frame {
   const depth = parent === undefined ? 1 : parent.depth + 1
   if (depth > bounds.depth) throw tooDeep(parent, bounds.depth)
-  // A method that JSON.stringify would call in place of writing what is there.
-  if (typeof container['toJSON'] === 'function')
-    throw lost(`${nameOf(container)} with a toJSON method; give what it returns`)
+  if (objects) checkContainer(container)
+  if (Array.isArray(container)) return { parent, depth, container, keys: undefined, size: container.length, next: 0 }
   const keys = Object.keys(container)
-  if (Array.isArray(container)) {
-    if (!isArrayOfJson(container, keys)) {
-      throw lost(keys.length < container.length ? 'an array with holes' : 'an array with named properties')
-    }
-    return {
-      parent,
-      depth,
-      container: container as unknown as Frame['container'],
-      keys: undefined,
-      size: keys.length,
-      next: 0,
-    }
-  }
-  if (!isPlain(container))
-    throw lost(`${nameOf(container)}, of which JSON keeps no more than its own properties; give a plain object`)
-  if (Object.getOwnPropertySymbols(container).length > 0) throw lost('an object with symbol keys, which JSON drops')
   return { parent, depth, container, keys, size: keys.length, next: 0 }
 }
 
-function isArrayOfJson(container: readonly unknown[], keys: readonly string[]): boolean {
-  return keys.length === container.length && (keys.length === 0 || keys.at(-1) === String(container.length - 1))
+function checkContainer(container: Frame['container']): void {
+  // A method that JSON.stringify would call in place of writing what is there.
+  if (typeof container['toJSON'] === 'function') {
+    throw lost(`${nameOf(container)} with a toJSON method; give what it returns`)
+  }
+  if (Array.isArray(container)) {
+    const names = Object.keys(container).length
+    if (names < container.length) throw lost('an array with holes, which JSON turns into null')
+    if (names > container.length) throw lost('an array with named properties, which JSON drops')
+  } else if (!isPlain(container)) {
+    throw lost(`${nameOf(container)}, of which JSON keeps no more than its own properties; give a plain object`)
+  }
+  if (Object.getOwnPropertySymbols(container).length > 0) throw lost('an object with symbol keys, which JSON drops')
 }
 
 function isPlain(value: object): boolean {
