@@ -79,7 +79,9 @@ export function createAckTracker(from: Pick<Progress, 'settled' | 'ahead' | 'ahe
       dropInheritedBefore(position)
       const range = inherited[0]
       if (range === undefined || position < range[0]) return false
-      inheritedCount = Math.max(0, inheritedCount - 1)
+      // What has come by is kept by this tracker from now on; of the range only the rest is still inherited.
+      inherited = position === range[1] ? inherited.slice(1) : [[position, range[1]], ...inherited.slice(1)]
+      inheritedCount = inherited.length === 0 ? 0 : Math.max(0, inheritedCount - 1)
       settledCount -= 1 // It was counted by its earlier owner; `skip` follows and counts it again.
       return true
     },
@@ -104,14 +106,21 @@ export function createAckTracker(from: Pick<Progress, 'settled' | 'ahead' | 'ahe
       if (settledBeyond === 0) {
         return { settled, ahead: inherited, aheadCount: inheritedCount }
       }
-      const own = rangesOf(entries, head, maxRanges)
       return {
         settled,
-        ahead: [...own, ...inherited].slice(0, maxRanges),
+        ahead: joined(rangesOf(entries, head, maxRanges), inherited).slice(0, maxRanges),
         aheadCount: settledBeyond + inheritedCount,
       }
     },
   }
+}
+
+/** The last own range and the rest of an inherited one that begins where it ends are one. */
+function joined(own: readonly PositionRange[], inherited: readonly PositionRange[]): PositionRange[] {
+  const last = own.at(-1)
+  const first = inherited[0]
+  if (last === undefined || first === undefined || last[1] !== first[0]) return [...own, ...inherited]
+  return [...own.slice(0, -1), [last[0], first[1]], ...inherited.slice(1)]
 }
 
 function rangesOf(entries: readonly Tracked[], head: number, maxRanges: number): PositionRange[] {
