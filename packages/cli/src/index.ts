@@ -1,0 +1,3 @@
+/** What a `millrace.config.ts` imports. */
+export { defineConfig } from './config/define-config.ts'
+export type { MillraceConfig, ServerConfig } from './config/define-config.ts'
