@@ -64,7 +64,9 @@ test('a server does not outlive the process that started it', async () => {
     const server = await startRedis()
     console.log(JSON.stringify({ pid: server.pid, url: server.url }))
     setInterval(() => {}, 1000)`
-  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const line = await new Promise<string>((resolve) => createInterface(parent.stdout).once('line', resolve))
   const { pid, url } = JSON.parse(line) as { pid: number; url: string }
   const client = connect(url)
