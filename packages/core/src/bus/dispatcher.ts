@@ -23,23 +23,28 @@ export interface Dispatcher {
   readonly ready: number
 }
 
-export function createDispatcher({
-  concurrency,
-  start,
-  mayStart,
-}: {
-  concurrency: number
+export interface DispatcherOptions {
+  readonly concurrency: number
   readonly start: (item: Item) => void
   readonly mayStart: () => boolean
-}): Dispatcher {
+  /** Calls back after the current turn of the event loop. */
+  readonly defer: (run: () => void) => void
+}
+
+/** Starts in one turn of the event loop at most: quick handlers must not keep timers, answers and requests waiting. */
+const STARTS_PER_TURN = 200
+
+export function createDispatcher({ concurrency, start, mayStart, defer }: DispatcherOptions): Dispatcher {
   const ready = createFifo<Item>()
   let running = 0
   let limit = concurrency
   let held = false
   let pumping = false
+  let started = 0
+  let turning = false
 
   function pump(): void {
-    if (pumping) return
+    if (pumping || turning) return
     pumping = true
     try {
       while (!held && running < limit && ready.length > 0 && mayStart()) {
@@ -52,10 +57,20 @@ export function createDispatcher({
         running += 1
         item.partition.running += 1
         start(item)
+        if (++started >= STARTS_PER_TURN) return nextTurn()
       }
     } finally {
       pumping = false
     }
+  }
+
+  function nextTurn(): void {
+    turning = true
+    defer(() => {
+      turning = false
+      started = 0
+      pump()
+    })
   }
 
   function nextOfKey(item: Item): void {

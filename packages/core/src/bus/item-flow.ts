@@ -66,7 +66,7 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
   let stopping = false
   let sweeper = options.timeoutMs > 0 ? runtime.setTimer(sweep, SWEEP_MS) : undefined
 
-  const dispatcher = createDispatcher({ concurrency: options.concurrency, start, mayStart })
+  const dispatcher = createDispatcher({ concurrency: options.concurrency, start, mayStart, defer: runtime.defer })
   const lane = createSideLane({
     group,
     store: stores.lane,
