@@ -10,23 +10,36 @@ export function createConsumer(connection: Connection, { topic, group, partition
   const { reader, writer, changes } = connection
   const after = new Map(partitions.map((owned) => [owned.partition, seqOf(owned.after)]))
   const watching = reader.call('watch', { topic, by: 1 })
+  watching.catch(() => undefined)
   const release = reader.hold()
   const ended = new AbortController()
   let turn = 0
+  let ahead: Promise<FetchReply | undefined> | undefined
 
-  /** The partitions to ask for, beginning with another one each time. */
-  function wanted(paused: ReadonlySet<number> | undefined): { partition: number; after: number }[] {
+  /** Asks for what comes next in the open partitions, beginning with another one each time. */
+  function ask(max: number, paused: ReadonlySet<number> | undefined): Promise<FetchReply> | undefined {
     const open = [...after].filter(([partition]) => paused?.has(partition) !== true)
-    const first = open.length === 0 ? 0 : turn++ % open.length
-    return [...open.slice(first), ...open.slice(0, first)].map(([partition, seq]) => ({ partition, after: seq }))
+    if (open.length === 0) return undefined
+    const first = turn++ % open.length
+    const places = [...open.slice(first), ...open.slice(0, first)]
+    return reader.call('fetch', {
+      topic,
+      partitions: places.map(([partition, seq]) => ({ partition, after: seq })),
+      max,
+    })
   }
 
-  function take({ partitions: found, types }: FetchReply): StoredRecord[] {
+  /** Takes what is wanted of a reply; the rest is read again later, for only what is taken moves us on. */
+  function take({ partitions: found, types }: FetchReply, max: number, paused?: ReadonlySet<number>): StoredRecord[] {
     const names = new Map(types)
     const records: StoredRecord[] = []
     for (const { partition, rows } of found) {
-      for (const row of rows) records.push(recordOf(topic, partition, names.get(row[2]) ?? '', row))
-      after.set(partition, rows.at(-1)?.[0] ?? 0)
+      if (paused?.has(partition) === true) continue
+      for (const row of rows) {
+        if (records.length >= max) break
+        records.push(recordOf(topic, partition, names.get(row[2]) ?? '', row))
+        after.set(partition, row[0])
+      }
     }
     return records
   }
@@ -37,13 +50,17 @@ export function createConsumer(connection: Connection, { topic, group, partition
       await watching
       while (!over()) {
         const version = changes.version(topic)
-        const places = wanted(paused)
-        if (places.length > 0) {
-          const reply = await reader.call('fetch', { topic, partitions: places, max })
-          if (over()) break
-          if (reply.partitions.length > 0) return take(reply)
+        const reply = (await ahead) ?? (await ask(max, paused))
+        if (over()) break
+        const wasAhead = ahead !== undefined
+        ahead = undefined
+        const records = reply === undefined ? [] : take(reply, max, paused)
+        if (records.length > 0) {
+          // While the caller works on a full batch, the reader prepares the next one.
+          if (records.length * 2 > max) ahead = ask(max, paused)?.catch(() => undefined)
+          return records
         }
-        await changes.next(topic, version, (stop) => stopOn(stop, [signal, ended.signal]))
+        if (!wasAhead) await changes.next(topic, version, [signal, ended.signal])
       }
       return []
     },
@@ -54,14 +71,8 @@ export function createConsumer(connection: Connection, { topic, group, partition
     async close() {
       if (ended.signal.aborted) return
       ended.abort()
-      after.clear()
       release()
       if (!connection.closing) await reader.call('watch', { topic, by: -1 }).catch(() => undefined)
     },
   }
-}
-
-/** Calls `stop` when one of the signals fires. */
-export function stopOn(stop: () => void, signals: readonly (AbortSignal | undefined)[]): void {
-  for (const signal of signals) signal?.addEventListener('abort', stop, { once: true })
 }

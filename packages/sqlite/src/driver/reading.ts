@@ -27,10 +27,7 @@ export async function readRecords(
       const found = await browse()
       const over = signal?.aborted === true || connection.closing || runtime.monotonic() >= deadline
       if (found.length > 0 || over) return found
-      await changes.next(topic, version, (stop) => {
-        timeUp.signal.addEventListener('abort', stop, { once: true })
-        signal?.addEventListener('abort', stop, { once: true })
-      })
+      await changes.next(topic, version, [timeUp.signal, signal])
       if (connection.closing) return []
     }
   } finally {

@@ -3,16 +3,21 @@ export interface TopicChanges {
   /** Counts up with every change of the topic; take it before looking, then wait for the next. */
   version(topic: string): number
   announce(topics: Iterable<string>): void
-  /** Resolves when the topic has changed since `version`, when `stop` is called by the given registration, or at the end of all. */
-  next(topic: string, version: number, onStop: (stop: () => void) => void): Promise<void>
+  /** Resolves when the topic has changed since `version`, when one of the signals fires, or at the end of all. */
+  next(topic: string, version: number, signals: readonly (AbortSignal | undefined)[]): Promise<void>
   /** Wakes everybody, for good. */
   close(): void
 }
 
+interface Entry {
+  version: number
+  readonly waiting: Set<() => void>
+}
+
 export function createTopicChanges(): TopicChanges {
-  const topics = new Map<string, { version: number; readonly waiting: Set<() => void> }>()
+  const topics = new Map<string, Entry>()
   let closed = false
-  const entryOf = (topic: string): { version: number; readonly waiting: Set<() => void> } => {
+  const entryOf = (topic: string): Entry => {
     let entry = topics.get(topic)
     if (entry === undefined) topics.set(topic, (entry = { version: 0, waiting: new Set() }))
     return entry
@@ -29,16 +34,17 @@ export function createTopicChanges(): TopicChanges {
         wake(entry.waiting)
       }
     },
-    next(topic, version, onStop) {
+    next(topic, version, signals) {
       const entry = entryOf(topic)
-      if (closed || entry.version !== version) return Promise.resolve()
+      if (closed || entry.version !== version || signals.some((signal) => signal?.aborted)) return Promise.resolve()
       return new Promise((resolve) => {
         const done = (): void => {
           entry.waiting.delete(done)
+          for (const signal of signals) signal?.removeEventListener('abort', done)
           resolve()
         }
         entry.waiting.add(done)
-        onStop(done)
+        for (const signal of signals) signal?.addEventListener('abort', done, { once: true })
       })
     },
     close() {

@@ -3,6 +3,7 @@ import type { Settings } from '../settings.ts'
 import { WRITE_OPERATIONS, type WriteName } from '../write/write-operations.ts'
 import type { WriterState } from '../write/writer-state.ts'
 import type { Call, Reply } from './host.ts'
+import type { Watchdog } from './watchdog.ts'
 
 /** After one wait in vain, how long the next ones are, in milliseconds, until one succeeds: the queue must not hang. */
 const IMPATIENT_MS = 100
@@ -13,11 +14,12 @@ export interface Transactions {
   run(calls: readonly Call[]): Reply[]
 }
 
-export function createTransactions(state: WriterState, settings: Settings): Transactions {
+export function createTransactions(state: WriterState, settings: Settings, watchdog: Watchdog): Transactions {
   const { db } = state.sql
   let impatient = false
 
   function begin(): void {
+    watchdog.beforeCommit()
     try {
       state.sql.prepared('BEGIN IMMEDIATE').run()
       if (impatient) db.exec(`PRAGMA busy_timeout = ${settings.busyTimeoutMs}`)
@@ -78,6 +80,11 @@ export function createTransactions(state: WriterState, settings: Settings): Tran
         state.sql.prepared('COMMIT').run()
       } catch (error) {
         rollBack()
+        return fail(error, true)
+      }
+      try {
+        watchdog.afterCommit()
+      } catch (error) {
         return fail(error, true)
       }
       return replies

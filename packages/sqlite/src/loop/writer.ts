@@ -8,6 +8,7 @@ import { createHeartbeats, type JoinInput } from './heartbeats.ts'
 import type { Call, Host, Server } from './host.ts'
 import { createCheckpoints } from './checkpoints.ts'
 import { createTransactions } from './transactions.ts'
+import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 /** Records that one transaction takes at most, so that the next batch is prepared while this one is on its way. */
 const MOST_RECORDS = 500
@@ -16,6 +17,7 @@ const MOST_RECORDS = 500
 export function createWriter(host: Host): Server {
   const { settings } = host
   const db = openForWriting(settings, host.fault)
+  const watchdog = openWatchdog()
   const sql = createStatements(db)
   const state: WriterState = {
     sql,
@@ -28,7 +30,7 @@ export function createWriter(host: Host): Server {
     sources: createNameIds(sql, 'sources'),
     retentionWanted: true,
   }
-  const transactions = createTransactions(state, settings)
+  const transactions = createTransactions(state, settings, watchdog)
   const checkpoints = createCheckpoints(sql, settings, host.fault)
   const heartbeats = createHeartbeats(host, accept)
   let queue: Call[] = []
@@ -64,6 +66,7 @@ export function createWriter(host: Host): Server {
     if (calls.length === 0) return
     const replies = transactions.run(calls)
     host.fault('after-commit-before-reply')
+    if (calls.some(({ name }) => name === 'putDeadLetters')) host.fault('after-dead-letter')
     const wanted = replies.filter(({ id }) => id !== 0)
     if (wanted.length > 0) host.reply(wanted)
     const dropped = replies.find((reply, at) => calls[at]?.name === 'dropChunk')
@@ -90,11 +93,21 @@ export function createWriter(host: Host): Server {
     retention = host.setTimer(lookAtRetention, settings.retentionEveryMs)
   }
 
+  function openWatchdog(): Watchdog {
+    try {
+      return createWatchdog(host)
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  }
+
   return {
     accept,
     close() {
       if (closed) return
       retention.cancel()
+      watchdog.stop()
       heartbeats.stopAll()
       while (queue.length > 0) work()
       closed = true
