@@ -30,7 +30,9 @@ export function createConform(catalog: () => readonly AnyEventDefinition[]): (ev
 }
 
 /** What is stored is in our latest version now: another schema's name on it would have it read as version 1. */
-function withoutForeignSchema(extensions: EventMessage['metadata']['extensions']): Pick<EventMessage['metadata'], 'extensions'> {
+function withoutForeignSchema(
+  extensions: EventMessage['metadata']['extensions'],
+): Pick<EventMessage['metadata'], 'extensions'> {
   if (extensions?.['dataschema'] === undefined) return {}
   const { dataschema: _schema, ...rest } = extensions
   return { extensions: rest }

@@ -6,22 +6,28 @@ import { decompress, encodingOf } from './decompress.ts'
 
 const BOM = 0xfeff
 
-/**
- * The body of a request as text: decompressed, within the limits, valid UTF-8, without a byte order mark. Throws
- * `body_too_large`, `media_type_unsupported`, `request_invalid`.
- */
-export async function readText(
+/** The bytes of a body, decompressed and within the limits. Throws `body_too_large`, `media_type_unsupported`, `request_invalid`. */
+export async function readBytes(
   request: Request,
   limits: ServerLimits,
   incoming: IncomingMessage | undefined,
-): Promise<string> {
+): Promise<Buffer> {
   const encoding = encodingOf(request.headers.get('content-encoding'))
   const declared = Number(request.headers.get('content-length') ?? 0)
   if (declared > limits.bodyBytes) throw tooLarge(limits.bodyBytes)
   const raw = await (incoming === undefined || incoming.readableDidRead
     ? fromStream(request.body, limits.bodyBytes)
     : fromIncoming(incoming, limits.bodyBytes))
-  const bytes = encoding === undefined ? raw : await decompress(raw, encoding, limits)
+  return encoding === undefined ? raw : await decompress(raw, encoding, limits)
+}
+
+/** The body as text: valid UTF-8, without a byte order mark. Throws as `readBytes`. */
+export async function readText(
+  request: Request,
+  limits: ServerLimits,
+  incoming: IncomingMessage | undefined,
+): Promise<string> {
+  const bytes = await readBytes(request, limits, incoming)
   if (!isUtf8(bytes)) throw new MillraceError('request_invalid', 'The body is not valid UTF-8.')
   const text = bytes.toString('utf8')
   return text.charCodeAt(0) === BOM ? text.slice(1) : text

@@ -1,11 +1,10 @@
 import { MillraceError, type EventMessage, type Millrace, type PublishResult } from '@millrace/core'
-import { decodeBatch, decodeEvent, type DecodedItem } from '@millrace/core/contract'
+import { decodeBatch, decodeBinary, decodeEvent, type DecodedItem } from '@millrace/core/contract'
 import type { Context } from 'hono'
 import { createConform } from '../ingest/conform.ts'
-import { structuredOf } from '../ingest/binary-mode.ts'
 import { asMillraceError, itemErrorOf, problemResponse, statusOf, type ItemError } from '../problem.ts'
 import { json } from '../reply.ts'
-import { readText } from '../request/body.ts'
+import { readBytes, readText } from '../request/body.ts'
 import { mediaTypeOf } from '../request/media-type.ts'
 import { readQuery } from '../request/query.ts'
 import { incomingOf, type Env, type Route, type Services } from '../services.ts'
@@ -31,20 +30,23 @@ export function ingestRoutes({ settings: { millrace, limits, runtime } }: Servic
   async function take(context: Context<Env>): Promise<Response> {
     const request = context.req.raw
     readQuery(request.url, [])
-    const media = mediaTypeOf(request.headers.get('content-type'))
-    const isBinary = request.headers.has('ce-specversion')
-    if (media?.type !== STRUCTURED && media?.type !== BATCH && !isBinary) {
+    const contentType = request.headers.get('content-type')
+    const incoming = incomingOf(context)
+    if (request.headers.has('ce-specversion') && !contentType?.startsWith('application/cloudevents')) {
+      const body = await readBytes(request, limits, incoming)
+      const headers = incoming === undefined ? request.headers : pairsOf(incoming.rawHeaders)
+      return singleResponse(await millrace.publishBatch([conform(decodeBinary(headers, body, decodeOptions))]))
+    }
+    const media = mediaTypeOf(contentType)
+    if (media?.type !== STRUCTURED && media?.type !== BATCH) {
       throw new MillraceError(
         'media_type_unsupported',
         `Send one event as ${STRUCTURED}, several as ${BATCH}, or binary mode with ce-specversion, ce-id, ce-source and ce-type headers.`,
       )
     }
-    const text = await readText(request, limits, incomingOf(context))
-    if (media?.type === BATCH) return batchResponse(await publish(decodeBatch(text, decodeOptions)))
-    const event = conform(
-      decodeEvent(media?.type === STRUCTURED ? text : structuredOf(request.headers, media, text), decodeOptions),
-    )
-    return singleResponse(await millrace.publishBatch([event]))
+    const text = await readText(request, limits, incoming)
+    if (media.type === BATCH) return batchResponse(await publish(decodeBatch(text, decodeOptions)))
+    return singleResponse(await millrace.publishBatch([conform(decodeEvent(text, decodeOptions))]))
   }
 
   /** One call of the backbone for all that is sound, so that the order of the request is kept. */
@@ -66,8 +68,7 @@ export function ingestRoutes({ settings: { millrace, limits, runtime } }: Servic
     return checked.map((one): PublishResult => {
       if ('error' in one) return { outcome: 'rejected', id: one.id, error: one.error }
       const result = results[next++]
-      const missing = new MillraceError('internal', 'The backbone gave no result for an event.')
-      return result ?? { outcome: 'unknown', id: one.id, error: missing }
+      return result ?? { outcome: 'unknown', id: one.id, error: noResult() }
     })
   }
 
@@ -76,7 +77,7 @@ export function ingestRoutes({ settings: { millrace, limits, runtime } }: Servic
 
 function singleResponse(results: Awaited<ReturnType<Millrace['publishBatch']>>): Response {
   const [result] = results
-  if (result === undefined) throw new MillraceError('internal', 'The backbone gave no result for an event.')
+  if (result === undefined) throw noResult()
   if (result.outcome !== 'stored') return problemResponse(result.error, { extra: { results: [resultOf(result)] } })
   return json({ results: [resultOf(result)] }, 202)
 }
@@ -97,4 +98,13 @@ function resultOf(result: PublishResult): IngestResult {
   }
   const { id, outcome, error } = result
   return { ...(id === '' ? {} : { id }), outcome, error: itemErrorOf(error) }
+}
+
+/** Headers as they came: joined, a header that is there twice could not be told from one with a comma. */
+function pairsOf(rawHeaders: readonly string[]): readonly (readonly [string, string])[] {
+  return rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [[name, rawHeaders[at + 1] ?? ''] as const] : []))
+}
+
+function noResult(): MillraceError {
+  return new MillraceError('internal', 'The backbone gave no result for an event.')
 }
