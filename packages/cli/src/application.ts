@@ -1,4 +1,4 @@
-import { createServer, type Server } from '@millrace/server'
+import type { Server } from '@millrace/server'
 import { MillraceError } from '@millrace/core'
 import { variable } from './config/environment.ts'
 import type { Session } from './session.ts'
@@ -10,9 +10,11 @@ export interface ListenFlags {
 }
 
 /** The server of a session: flags before variables before configuration. Throws `config_invalid`. */
-export function serverOf({ host, millrace, settings }: Session, flags: ListenFlags): Server {
+export async function serverOf({ host, millrace, settings }: Session, flags: ListenFlags): Promise<Server> {
   const port = flags.port ?? portVariable(variable(host.environment, 'MILLRACE_PORT'))
   const address = flags.host ?? variable(host.environment, 'MILLRACE_HOST')
+  // Loaded only here: the other commands start faster without it.
+  const { createServer } = await import('@millrace/server')
   return createServer({
     ...settings.config.server,
     millrace,
@@ -21,7 +23,7 @@ export function serverOf({ host, millrace, settings }: Session, flags: ListenFla
   })
 }
 
-/** Runs the `subscriptions` of the configuration and gives the number of groups that they run. */
+/** Runs the `subscriptions` of the configuration. Throws `config_invalid` when there are none. */
 export async function subscribeAll({ millrace, settings }: Session): Promise<void> {
   const { subscriptions } = settings.config
   if (subscriptions === undefined) {

@@ -1,5 +1,5 @@
 import type { EventMessage, PublishResult } from '@millrace/core'
-import { codeOf, messageOf } from './failure.ts'
+import { codeOf, messageOf, wrongUse } from './failure.ts'
 import { linesOf, type InputLine } from './input/lines.ts'
 import { count, duration } from './output/amount.ts'
 import { createProgress } from './output/progress.ts'
@@ -78,7 +78,7 @@ export async function publishLines(
   }
 
   async function take({ number, text, fault }: InputLine): Promise<void> {
-    if (fault !== undefined) return await fail(number, 'rejected', new Error(fault))
+    if (fault !== undefined) return await fail(number, 'rejected', wrongUse(fault))
     try {
       batch.push({ line: number, event: toEvent(text) })
       characters += text.length
@@ -86,7 +86,7 @@ export async function publishLines(
       await fail(
         number,
         'rejected',
-        error instanceof SyntaxError ? new Error('it is not JSON; one line holds one event') : error,
+        error instanceof SyntaxError ? wrongUse('it is not JSON; one line holds one event') : error,
       )
     }
     if (batch.length >= BATCH_EVENTS || characters >= BATCH_CHARACTERS) await flush()

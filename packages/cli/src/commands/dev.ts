@@ -33,7 +33,7 @@ function runOnce(host: Host, command: Command, flags: DevFlags): Promise<void> {
     if (settings.config.subscriptions === undefined)
       output.note('The configuration has no subscriptions: nothing is handled here.')
     else await subscribeAll(session)
-    await using server = serverOf(session, flags)
+    await using server = await serverOf(session, flags)
     const { url } = await server.listen()
     output.note(`engine ${settings.engineName}`)
     if (output.isJson) await output.jsonLine({ ready: url })

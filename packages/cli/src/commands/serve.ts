@@ -16,7 +16,7 @@ export function addServe(program: Command, host: Host): void {
     )
     .action((flags: ListenFlags, command: Command) =>
       withMillrace(host, command, { creates: true, endsOnSignal: true }, async (session) => {
-        const server = serverOf(session, flags)
+        const server = await serverOf(session, flags)
         try {
           const { url } = await server.listen()
           if (session.output.isJson) await session.output.jsonLine({ ready: url })

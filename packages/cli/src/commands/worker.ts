@@ -24,7 +24,7 @@ export function addWorker(program: Command, host: Host): void {
         const { output } = session
         const { port, host: address = '127.0.0.1' } = flags
         await subscribeAll(session)
-        await using server = serverOf(session, {})
+        await using server = await serverOf(session, {})
         await using health = port === undefined ? undefined : await listenForHealth(server, { port, host: address })
         if (output.isJson) await output.jsonLine({ ready: health?.url ?? null })
         else await output.line(health === undefined ? 'ready' : `ready ${health.url}`)
