@@ -2,7 +2,7 @@ import { MillraceError } from '../runtime/error.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { createEvent, type CreateContext } from './create-event.ts'
-import type { EventDefinition } from './event-definition.ts'
+import type { DefaultTopic, EventDefinition } from './event-definition.ts'
 import { assertEventType, assertTopicName, topicOf } from './event-name.ts'
 import { resolveLimits, type Limits } from './limits.ts'
 import type { SchemaInput, SchemaOutput, StandardSchema } from './standard-schema.ts'
@@ -16,7 +16,7 @@ export interface EarlierVersion<Schema> {
 }
 
 /** What `defineEvent` takes beside the type. */
-export interface DefineEventOptions<Schema, Earlier> {
+export interface DefineEventOptions<Schema, Earlier, Topic extends string = string> {
   /** Of the latest version: any Standard Schema (Zod, Valibot, ArkType, ...), synchronous. */
   readonly schema: Schema
   /** The latest version, a whole number from 1. Default 1. */
@@ -24,7 +24,7 @@ export interface DefineEventOptions<Schema, Earlier> {
   /** The versions before it that readers still understand, without a gap up to the latest. */
   readonly earlier?: { readonly [Version in keyof Earlier]: EarlierVersion<Earlier[Version]> }
   /** Default: the first segment of the type. */
-  readonly topic?: string
+  readonly topic?: Topic
   /** Events with the same key are handled in order. 1-256 bytes. */
   readonly key?: (data: SchemaOutput<Schema>) => string
   /** The entity that the event is about. */
@@ -49,13 +49,15 @@ export function defineEvent<
   const Type extends string,
   Schema extends StandardSchema<unknown, unknown>,
   Earlier extends Readonly<Record<number, StandardSchema<unknown, unknown>>> = Readonly<Record<never, never>>,
+  const Topic extends string = DefaultTopic<Type>,
 >(
   type: Type,
-  options: DefineEventOptions<Schema, Earlier>,
-): EventDefinition<Type, SchemaInput<Schema>, SchemaOutput<Schema>> {
+  options: DefineEventOptions<Schema, Earlier, Topic>,
+): EventDefinition<Type, SchemaInput<Schema>, SchemaOutput<Schema>, Topic> {
   type Input = SchemaInput<Schema>
   type Output = SchemaOutput<Schema>
-  const { version = 1, topic = topicOf(type), description, key, subject } = options
+  const { version = 1, description, key, subject } = options
+  const topic = options.topic ?? (topicOf(type) as Topic)
   assertEventType(type)
   assertTopicName(topic)
   checkVersion(type, version)
@@ -71,7 +73,7 @@ export function defineEvent<
   const limits = resolveLimits(options.limits)
   let context: CreateContext | undefined
 
-  const definition: EventDefinition<Type, Input, Output> = {
+  const definition: EventDefinition<Type, Input, Output, Topic> = {
     type,
     version,
     topic,

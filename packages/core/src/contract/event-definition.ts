@@ -13,11 +13,16 @@ export interface CreateOptions extends Partial<EventMetadata> {
 }
 
 /** An event type with its schema, versions, topic and key; what `defineEvent` returns. */
-export interface EventDefinition<Type extends string = string, Input = never, Output = unknown> {
+export interface EventDefinition<
+  Type extends string = string,
+  Input = never,
+  Output = unknown,
+  Topic extends string = string,
+> {
   readonly type: Type
   /** The version that publishers write and handlers see. */
   readonly version: number
-  readonly topic: string
+  readonly topic: Topic
   readonly description: string | undefined
   /** The schema of the latest version. */
   readonly schema: StandardSchema<Input, Output>
@@ -42,6 +47,9 @@ export interface EventDefinition<Type extends string = string, Input = never, Ou
   /** The entity that data is about, unchecked; undefined where the definition has no rule. */
   subjectOf(data: Output): string | undefined
 }
+
+/** The topic of a type that names no other: its first segment. */
+export type DefaultTopic<Type extends string> = Type extends `${infer First}.${string}` ? First : Type
 
 /** Any definition, for lists and catalogues. */
 // oxlint-disable-next-line typescript/no-explicit-any -- the input is contravariant: only `any` accepts every definition
