@@ -3,7 +3,7 @@ import { api } from './api.js'
 import { byId, el, keyed, setText } from './dom.js'
 import { ago, count, plural } from './words.js'
 
-const SHOWN = 20
+const SHOWN = 10
 
 /**
  * @typedef {{ group: string, fingerprint: string, code: string, message: string, count: number, lastFailedAt: number }} Failure

@@ -88,7 +88,12 @@ export function sparkline(values, capacity) {
   svg.setAttribute('viewBox', `0 0 ${width} ${height}`)
   svg.setAttribute('class', 'spark')
   svg.setAttribute('role', 'img')
-  svg.setAttribute('aria-label', `Rate over the last two minutes, at most ${Math.round(top)} a second`)
+  svg.setAttribute('aria-label', `Rate over the last minute, at most ${Math.round(top)} a second`)
+  const base = document.createElementNS(SVG, 'line')
+  for (const [name, value] of Object.entries({ x1: 0, x2: width, y1: height - 1, y2: height - 1 })) {
+    base.setAttribute(name, String(value))
+  }
+  svg.append(base)
   if (points.length > 1) {
     const area = document.createElementNS(SVG, 'polygon')
     area.setAttribute('points', `${offset.toFixed(1)},${height} ${points.join(' ')} ${width},${height}`)

@@ -41,8 +41,18 @@ function row(group) {
   const dead = el('td', { class: 'number wide' })
   const members = el('td', { class: 'wide' })
   const filter = el('span', { class: 'beside' })
+  const warning = el('span', { class: 'beside narrow bad' })
   return Object.assign(
-    el('tr', {}, el('td', {}, el('span', { class: 'name' }, group.group), filter), lag, oldest, lane, dead, members),
+    el(
+      'tr',
+      {},
+      el('td', {}, el('span', { class: 'name' }, group.group), filter, warning),
+      lag,
+      oldest,
+      lane,
+      dead,
+      members,
+    ),
     {
       /** @param {Group} latest */
       update(latest) {
@@ -66,6 +76,7 @@ function row(group) {
               : 'none'
             : plural(latest.members.length, 'member'),
         )
+        setText(warning, isUnread && latest.lag > 0 ? 'nobody is handling these' : '')
         members.classList.toggle('bad', isUnread && latest.lag > 0)
         members.title = latest.members.map(({ label }) => label).join('\n')
       },

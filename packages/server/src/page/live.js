@@ -3,7 +3,7 @@ import { api } from './api.js'
 import { byId, el, setText } from './dom.js'
 import { plural } from './words.js'
 
-const SHOWN = 30
+const SHOWN = 15
 const SHOW_EVERY_MS = 250
 
 /** @type {string[]} */
@@ -95,7 +95,7 @@ function row(event) {
     el(
       'summary',
       {},
-      el('time', { datetime: time }, time === '' ? '' : new Date(time).toLocaleTimeString('en-GB')),
+      el('time', { datetime: time }, time === '' ? '' : clock(time)),
       el('span', { class: 'name' }, event.type),
       event.partitionkey !== undefined && el('span', { class: 'key' }, event.partitionkey),
       el('code', {}, event.id),
@@ -103,4 +103,10 @@ function row(event) {
     inside,
   )
   return el('li', { 'data-key': keyOf(event) }, details)
+}
+
+/** @param {string} time */
+function clock(time) {
+  const date = new Date(time)
+  return `${date.toLocaleTimeString('en-GB')}.${String(date.getMilliseconds()).padStart(3, '0')}`
 }

@@ -54,7 +54,7 @@ function showFacts({ engine, uptimeMs, node }, eventsPerSecond, groups, counts) 
   /** @type {Fact[]} */
   const facts = [
     { name: 'Events a second', value: rate(eventsPerSecond), note: 'published, all topics' },
-    { name: 'Behind', value: count(behind), note: 'events not handled yet' },
+    { name: 'Behind', value: count(behind), note: 'not handled yet' },
     { name: 'Dead letters', value: count(dead), note: dead === 0 ? 'none' : 'waiting for you', bad: dead > 0 },
     { name: 'Engine', value: engine.name, note: engine.version === '' ? '' : `version ${engine.version}` },
     { name: 'Durability', value: engine.durability, note: DURABILITY[engine.durability] ?? '' },

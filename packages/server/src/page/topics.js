@@ -2,7 +2,7 @@
 import { el, keyed, setText, sparkline } from './dom.js'
 import { bytes, count, plural, rate } from './words.js'
 
-const SAMPLES = 60
+const SAMPLES = 30
 /** @type {Map<string, { at: number, published: number, rates: number[] }>} */
 const history = new Map()
 
@@ -35,13 +35,7 @@ export function sampleTopics(topics) {
 export function showTopics(container, topics) {
   if (topics.length === 0) return void container.replaceChildren(emptyState())
   const body = container.querySelector('tbody') ?? table(container)
-  const byRate = topics.toSorted((a, b) => rateOf(b) - rateOf(a) || (a.topic < b.topic ? -1 : 1))
-  keyed(body, byRate, ({ topic }) => topic, row)
-}
-
-/** @param {Topic} topic */
-function rateOf({ topic }) {
-  return Math.round(history.get(topic)?.rates.at(-1) ?? 0)
+  keyed(body, topics, ({ topic }) => topic, row)
 }
 
 /** @param {Element} container */
