@@ -12,8 +12,22 @@ import { createHeartbeats } from './heartbeat.ts'
 import { read } from './reading.ts'
 import { retain } from './retention.ts'
 import { createDeadLetterStore, createLaneStore, createLeaseStore, createLogIndex } from './stores.ts'
-import { ensureTopic, infoOf, publish, removeTopic, topicOf } from './topics.ts'
+import { ensureTopic, infoOf, MAX_EVENT_BYTES, publish, removeTopic, topicOf } from './topics.ts'
 import { waitForAppend } from './wake.ts'
+
+const CAPABILITIES: Capabilities = {
+  engine: 'memory',
+  engineVersion: '1',
+  durability: 'memory',
+  order: { level: 'native' },
+  assignment: { level: 'emulated' },
+  fencing: { level: 'native' },
+  dedupe: { level: 'native', bounds: { scope: 'engine', windowMs: 0, maxIds: 0 } },
+  read: { level: 'native' },
+  lag: { level: 'native' },
+  processes: { level: 'none' },
+  size: { level: 'native', bounds: { maxBytes: MAX_EVENT_BYTES } },
+}
 
 /** Options of `memory`. */
 export interface MemoryOptions {
@@ -49,7 +63,8 @@ function openMemory(engine: MemoryEngine, runtime: Runtime): Driver {
 
   const transport: Transport = {
     get capabilities() {
-      return capabilitiesOf(guard())
+      guard()
+      return CAPABILITIES
     },
     async connect() {
       if (state === 'closed') throw new MillraceError('closed', 'The memory engine is closed. Open it again.')
@@ -128,22 +143,6 @@ async function readOrWait(
     const timeoutMs = until - runtime.monotonic()
     if (found.length > 0 || timeoutMs <= 0 || signal.aborted) return found
     await waitForAppend(engine, query.topic, { runtime, timeoutMs, signal })
-  }
-}
-
-function capabilitiesOf(engine: MemoryEngine): Capabilities {
-  return {
-    engine: 'memory',
-    engineVersion: '1',
-    durability: 'memory',
-    order: { level: 'native' },
-    assignment: { level: 'emulated' },
-    fencing: { level: 'native' },
-    dedupe: { level: 'native', bounds: { scope: 'engine', windowMs: 0, maxIds: 0 } },
-    read: { level: 'native' },
-    lag: { level: 'native' },
-    processes: { level: 'none' },
-    size: { level: 'native', bounds: { maxBytes: engine.maxBytes } },
   }
 }
 

@@ -7,8 +7,11 @@ import { isFull, retain } from './retention.ts'
 
 const DEFAULT_PARTITIONS = 16
 const MOST_PARTITIONS = 4_096
+/** The largest body, in bytes of UTF-8. */
+export const MAX_EVENT_BYTES: number = 1024 * 1024
 /** What an event takes beside its body: its record, its position and its places in the indexes. */
 const EVENT_OVERHEAD = 400
+const encoder = new TextEncoder()
 
 export interface TopicState {
   readonly topic: string
@@ -120,6 +123,8 @@ function publishOne(
     const { partition, position, body } = known.record
     return { outcome: 'duplicate', partition, position, body }
   }
+  const bytes = byteLength(record.body)
+  if (bytes > MAX_EVENT_BYTES) return rejected(tooLarge(bytes))
   const weight = weightOf(record.body)
   if (engine.bytes + weight > engine.maxBytes) {
     retain(engine, topic, now)
@@ -147,6 +152,17 @@ function unknownPlace(record: PublishRecord, topic: TopicState | undefined): Mil
     'topic_mismatch',
     `The topic "${topic.topic}" has ${topic.partitions.length} partitions; there is no partition ${record.partition}.`,
   )
+}
+
+/** Encodes only what could be too large: most bodies are short. */
+function byteLength(body: string): number {
+  return body.length * 3 <= MAX_EVENT_BYTES ? body.length : encoder.encode(body).length
+}
+
+function tooLarge(bytes: number): MillraceError {
+  return new MillraceError('limit_exceeded', `The event has ${bytes} bytes; at most ${MAX_EVENT_BYTES} are stored.`, {
+    facts: { bytes, maxBytes: MAX_EVENT_BYTES },
+  })
 }
 
 function engineFull(engine: MemoryEngine): MillraceError {

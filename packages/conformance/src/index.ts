@@ -1,0 +1,6 @@
+export { conformance } from './conformance.ts'
+export type { ConformanceOptions, Context } from './context.ts'
+export { PROPERTIES } from './properties.ts'
+export { rowOf, type Need, type Property } from './property.ts'
+export type { Random } from './random.ts'
+export { reasonToSkip, runProperty } from './run-property.ts'

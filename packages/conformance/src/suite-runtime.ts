@@ -1,0 +1,21 @@
+import { randomUUID } from 'node:crypto'
+import type { Runtime } from '@millrace/core/driver'
+
+const quiet = (): void => {}
+
+/** The runtime that the suite hands to drivers: real time, with a wall clock that may be wrong by `skewMs()`. */
+export function suiteRuntime(skewMs: () => number = () => 0): Runtime {
+  return {
+    now: () => Date.now() + skewMs(),
+    monotonic: () => performance.now(),
+    setTimer(run, ms) {
+      const handle = setTimeout(run, ms)
+      handle.unref()
+      return { cancel: () => clearTimeout(handle) }
+    },
+    defer: (run) => void setImmediate(run),
+    random: () => Math.random(),
+    id: () => randomUUID(),
+    log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+  }
+}
