@@ -1,11 +1,10 @@
 import type { DeadLetter } from '@millrace/core/driver'
 import { positionOf } from './position.ts'
 
-/** A row of `dead_letters` with the names of its group and topic. */
+/** A row of `dead_letters` with the name of its group. */
 export interface DeadLetterRow {
   readonly n: number
   readonly group_id: number
-  readonly partition_id: number
   readonly group_name: string
   readonly topic: string
   readonly partition: number
@@ -26,10 +25,9 @@ export interface DeadLetterRow {
   readonly body: string
 }
 
-/** Selects `DeadLetterRow`s; a condition over `d` (letter), `g` (group) and `t` (topic) may follow. */
+/** Selects `DeadLetterRow`s; a condition over `d` (letter) and `g` (group) may follow. */
 export const SELECT_DEAD_LETTER = `
-  SELECT d.*, g.name AS group_name, t.name AS topic, p.partition FROM dead_letters d
-  JOIN groups g ON g.id = d.group_id JOIN partitions p ON p.id = d.partition_id JOIN topics t ON t.id = p.topic`
+  SELECT d.*, g.name AS group_name FROM dead_letters d JOIN groups g ON g.id = d.group_id`
 
 const ID_WIDTH = 12
 

@@ -1,17 +1,21 @@
 import type { Engine } from '@millrace/core/driver'
+import { checkOptions } from './check-options.ts'
 import { createLifecycle } from './driver/connection.ts'
 import { createStores } from './driver/stores.ts'
 import { createTransport } from './driver/transport.ts'
 import { settingsOf, type SqliteOptions } from './settings.ts'
 
 /**
- * The embedded engine: one SQLite file, no server, shared by any number of processes on one machine.
+ * The embedded engine: one SQLite file, no server, shared by any number of processes on one machine. Throws
+ * `engine_option_unknown`, `config_invalid`.
  *
  * @example
  * const millrace = createMillrace({ engine: sqlite('./millrace.db') })
  */
 export function sqlite(options: string | SqliteOptions): Engine {
-  const settings = settingsOf(typeof options === 'string' ? { path: options } : options)
+  const given = typeof options === 'string' ? { path: options } : options
+  const settings = settingsOf(given)
+  checkOptions(given, settings)
   return {
     name: `sqlite:${settings.path}`,
     open(runtime) {

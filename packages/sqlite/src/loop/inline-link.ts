@@ -26,7 +26,7 @@ export function startInline<Calls extends Record<keyof Calls, { input: unknown; 
     monotonic: () => runtime.monotonic(),
     setTimer: (run, ms) => runtime.setTimer(run, ms),
     defer: (run) => runtime.defer(run),
-    fault: faultPointOf(undefined),
+    fault: faultPointOf(process.env['MILLRACE_FAULT_POINT']),
     reply: (replies) => replies.forEach(pending.settle),
     changed: onChanged,
   })

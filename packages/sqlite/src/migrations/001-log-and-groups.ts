@@ -69,6 +69,9 @@ CREATE TABLE progress (
 CREATE INDEX progress_by_partition ON progress (partition_id);
 CREATE INDEX progress_by_owner ON progress (owner) WHERE owner IS NOT NULL;
 
+CREATE TABLE tokens (last INTEGER NOT NULL) STRICT;
+INSERT INTO tokens (last) VALUES (0);
+
 CREATE TABLE members (
   member TEXT PRIMARY KEY,
   group_name TEXT NOT NULL,
@@ -126,7 +129,8 @@ END;
 CREATE TABLE dead_letters (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   group_id INTEGER NOT NULL REFERENCES groups (id),
-  partition_id INTEGER NOT NULL REFERENCES partitions (id),
+  topic TEXT NOT NULL,
+  partition INTEGER NOT NULL,
   seq INTEGER NOT NULL,
   generation INTEGER NOT NULL,
   lane_key TEXT,
@@ -143,8 +147,18 @@ CREATE TABLE dead_letters (
   recorded INTEGER NOT NULL,
   body TEXT NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX dead_letters_by_place ON dead_letters (group_id, partition_id, seq, generation);
-CREATE INDEX dead_letters_by_key ON dead_letters (group_id, partition_id, lane_key) WHERE lane_key IS NOT NULL;
+CREATE UNIQUE INDEX dead_letters_by_place ON dead_letters (group_id, topic, partition, seq, generation);
+CREATE INDEX dead_letters_by_key ON dead_letters (group_id, topic, partition, lane_key) WHERE lane_key IS NOT NULL;
 CREATE INDEX dead_letters_by_fingerprint ON dead_letters (group_id, fingerprint, n);
 CREATE INDEX dead_letters_by_event ON dead_letters (event_id);
+
+CREATE TABLE taken_letters (
+  n INTEGER PRIMARY KEY,
+  group_id INTEGER NOT NULL,
+  topic TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  generation INTEGER NOT NULL,
+  UNIQUE (group_id, topic, partition, seq, generation)
+) STRICT;
 `

@@ -15,7 +15,7 @@ export function listDeadLetters(state: ReaderState, query: DeadLetterQuery): rea
   }
   where('g.name = ?', query.group)
   where('d.fingerprint = ?', query.fingerprint)
-  where('t.name = ?', query.topic)
+  where('d.topic = ?', query.topic)
   where('d.type = ?', query.type)
   where('d.event_id = ?', query.eventId)
   where('d.last_failed >= ?', query.since)
@@ -35,15 +35,14 @@ export function getDeadLetter(state: ReaderState, { id }: { readonly id: string 
   return row === undefined ? undefined : deadLetterOf(row)
 }
 
-/** Which of these positions are dead-lettered already. */
+/** Which of these positions are dead-lettered already from their first delivery. */
 export function deadLettersAmong(
   state: ReaderState,
   { place, positions }: { readonly place: Omit<EventPlace, 'position'>; readonly positions: readonly string[] },
 ): readonly string[] {
   const rows = state.sql.arrays<[seq: number]>(
-    `SELECT DISTINCT d.seq FROM dead_letters d JOIN json_each(?4) wanted ON wanted.value = d.seq
-     WHERE d.group_id = (SELECT id FROM groups WHERE name = ?1) AND d.partition_id = (
-       SELECT p.id FROM partitions p JOIN topics t ON t.id = p.topic WHERE t.name = ?2 AND p.partition = ?3)
+    `SELECT d.seq FROM dead_letters d JOIN json_each(?4) wanted ON wanted.value = d.seq
+     WHERE d.group_id = (SELECT id FROM groups WHERE name = ?1) AND d.topic = ?2 AND d.partition = ?3 AND d.generation = 0
      ORDER BY d.seq`,
     place.group,
     place.topic,

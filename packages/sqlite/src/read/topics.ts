@@ -50,30 +50,43 @@ export function lag(
 ): readonly PartitionLag[] {
   const lags: PartitionLag[] = []
   for (const { id, partition, head, dropped } of partitionsOf(state, topic)) {
-    const row = state.sql.get<{ settled: number; ahead: string; aheadCount: number; oldest: number | null }>(
-      `SELECT settled, ahead, ahead_count AS aheadCount, (SELECT recorded FROM events
-         WHERE pos > ((?1 << 44) | settled) AND pos < ((?1 + 1) << 44) ORDER BY pos LIMIT 1) AS oldest
-       FROM progress WHERE partition_id = ?1 AND group_id = (SELECT id FROM groups WHERE name = ?2)`,
+    const row = state.sql.get<{ settled: number; ahead: string }>(
+      `SELECT settled, ahead FROM progress
+       WHERE partition_id = ? AND group_id = (SELECT id FROM groups WHERE name = ?)`,
       id,
       group,
     )
     if (row === undefined) throw new MillraceError('group_unknown', `The group "${group}" does not read "${topic}".`)
-    const floor = Math.max(row.settled, dropped)
-    const ahead = floor === row.settled ? row.aheadCount : countAfter(row.ahead, floor)
-    const left = Math.max(0, head - floor - ahead)
+    const { left, next } = unsettledOf(row, { head, dropped })
     lags.push({
       partition,
       head: optionalPosition(head),
       settled: optionalPosition(row.settled),
       lag: left,
       exact: true,
-      oldestUnsettledAt: left === 0 ? undefined : (row.oldest ?? undefined),
+      oldestUnsettledAt: left === 0 ? undefined : recordedAt(state, id, next),
     })
   }
   return lags
 }
 
-/** How many sequence numbers beyond `floor` are settled ahead: those below it retention has dropped. */
-function countAfter(ahead: string, floor: number): number {
-  return decodeRanges(ahead).reduce((sum, [from, to]) => sum + Math.max(0, to - Math.max(from - 1, floor)), 0)
+/** How many held events are not settled, and the first of them. */
+function unsettledOf(
+  { settled, ahead }: { readonly settled: number; readonly ahead: string },
+  { head, dropped }: { readonly head: number; readonly dropped: number },
+): { readonly left: number; readonly next: number } {
+  let next = Math.max(settled, dropped) + 1
+  let left = Math.max(0, head + 1 - next)
+  for (const [from, to] of decodeRanges(ahead)) {
+    const first = Math.max(from, next)
+    if (to < first) continue
+    left -= to - first + 1
+    if (first === next) next = to + 1
+  }
+  return { left, next }
+}
+
+function recordedAt({ sql }: ReaderState, partitionId: number, seq: number): number | undefined {
+  return sql.get<{ recorded: number }>('SELECT recorded FROM events WHERE pos = ((? << 44) | ?)', partitionId, seq)
+    ?.recorded
 }

@@ -12,14 +12,15 @@ export function ensureGroup(
 ): void {
   const found = topics.map((topic) => requireTopic(state, topic))
   const groupId = groupIdOf(state, group) ?? createGroup(state, group)
+  const token = nextToken(state)
   for (const topic of found) {
     for (const partition of topic.partitions) {
       state.sql.run(
-        `INSERT INTO progress (group_id, partition_id, settled, fetched_high) VALUES (?1, ?2, ?3, ?3)
-         ON CONFLICT DO NOTHING`,
+        'INSERT INTO progress (group_id, partition_id, settled, token) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
         groupId,
         partition.id,
         startSeq(state, partition, from),
+        token,
       )
     }
   }
@@ -32,26 +33,27 @@ export function seek(
 ): void {
   const { partitions } = requireTopic(state, topic)
   const groupId = requireGroup(state, group)
+  const token = nextToken(state)
   let moved = 0
   for (const partition of partitions) {
     const seq = startSeq(state, partition, to)
     moved += state.sql.run(
-      `UPDATE progress SET token = token + 1, owner = NULL, clean = 1, settled = ?1, fetched_high = ?1,
+      `UPDATE progress SET token = ?4, owner = NULL, clean = 1, settled = ?1, fetched_high = 0,
          ahead_count = 0, ahead = '[]', attempts = '[]', starting = NULL
        WHERE group_id = ?2 AND partition_id = ?3`,
       seq,
       groupId,
       partition.id,
+      token,
     )
   }
   if (moved === 0) throw notInTopic(group, topic)
 }
 
-/** Removes a group with its progress, members, side lane and dead letters. */
+/** Removes a group with its progress, members, side lane and dead letters. Throws `group_unknown`. */
 export function removeGroup(state: WriterState, { group }: { readonly group: string }): void {
-  const groupId = groupIdOf(state, group)
-  if (groupId === undefined) return
-  for (const table of ['lane', 'lane_keys', 'dead_letters', 'progress']) {
+  const groupId = requireGroup(state, group)
+  for (const table of ['lane', 'lane_keys', 'dead_letters', 'taken_letters', 'progress']) {
     state.sql.run(`DELETE FROM ${table} WHERE group_id = ?`, groupId)
   }
   state.sql.run('DELETE FROM members WHERE group_name = ?', group)
@@ -77,6 +79,11 @@ export function createGroup(state: WriterState, group: string): number {
   return requireGroup(state, group)
 }
 
+/** A fencing token that was never given before, not even to a group or topic of the same name that was removed. */
+export function nextToken({ sql }: Pick<WriterState, 'sql'>): number {
+  return sql.get<{ last: number }>('UPDATE tokens SET last = last + 1 RETURNING last')?.last ?? 0
+}
+
 function notInTopic(group: string, topic: string): MillraceError {
   return new MillraceError('group_unknown', `The group "${group}" does not read the topic "${topic}".`)
 }
@@ -86,5 +93,10 @@ function startSeq(state: WriterState, partition: PartitionState, from: StartAt):
   if (from === 'latest') return partition.head
   if ('time' in from) return firstSeqSince(state.sql, partition, from.time) - 1
   const after = from.after.find((place) => place.partition === partition.partition)
-  return Math.min(seqOf(after?.position), partition.head)
+  const seq = seqOf(after?.position)
+  if (seq <= partition.head) return seq
+  throw new MillraceError(
+    'position_invalid',
+    `The position ${after?.position} is beyond the newest event of partition ${partition.partition}.`,
+  )
 }

@@ -1,6 +1,6 @@
 import type { GroupFilter, MemberInfo, PartitionClaim, Progress } from '@millrace/core/driver'
 import { decodeProgress, type ProgressRow } from '../progress-codec.ts'
-import { createGroup, groupIdOf } from './groups.ts'
+import { createGroup, groupIdOf, nextToken } from './groups.ts'
 import type { WriterState } from './writer-state.ts'
 
 /** Adds a member, or renews what is known of it; its count goes on. */
@@ -26,19 +26,20 @@ export function removeMember(state: WriterState, member: string): void {
   state.sql.run('DELETE FROM members WHERE member = ?', member)
 }
 
-/** Removes a member whose count is still the one observed. Its partitions keep their owner until they are claimed. */
+/** Removes a member whose count is still the one observed, and frees what it owns; until a claim its token holds. */
 export function expel(
   state: WriterState,
   { member, count }: { readonly member: string; readonly count: number },
 ): void {
-  state.sql.run('DELETE FROM members WHERE member = ? AND count = ?', member, count)
+  const found = state.sql.get('SELECT 1 FROM members WHERE member = ? AND count = ?', member, count)
+  if (found !== undefined) removeMember(state, member)
 }
 
 const CLAIM = `
-  UPDATE progress SET owner = ?, token = token + 1, clean = 0
+  UPDATE progress SET owner = ?, token = ?, clean = 0
   WHERE group_id = ? AND partition_id = ? AND owner IS ? AND token = ?`
 const SELECT_PROGRESS = `
-  SELECT token, clean, settled, fetched_high, ahead_count, ahead, attempts, starting FROM progress
+  SELECT clean, settled, fetched_high, ahead_count, ahead, attempts, starting FROM progress
   WHERE group_id = ? AND partition_id = ?`
 
 /** Takes a partition when its owner and token are still those observed. */
@@ -48,10 +49,12 @@ export function claim(
 ): { readonly token: number; readonly progress: Progress; readonly clean: boolean } | undefined {
   const groupId = groupIdOf(state, group) ?? 0
   const partitionId = state.topics.get(topic)?.partitions[partition]?.id ?? 0
-  const row = state.sql.get<ProgressRow & { token: number; clean: number }>(SELECT_PROGRESS, groupId, partitionId)
+  const row = state.sql.get<ProgressRow & { clean: number }>(SELECT_PROGRESS, groupId, partitionId)
   if (row === undefined) return undefined
-  if (state.sql.run(CLAIM, member, groupId, partitionId, expectedOwner ?? null, expectedToken) === 0) return undefined
-  return { token: row.token + 1, progress: decodeProgress(row), clean: row.clean === 1 }
+  const token = nextToken(state)
+  const won = state.sql.run(CLAIM, member, token, groupId, partitionId, expectedOwner ?? null, expectedToken)
+  if (won === 0) return undefined
+  return { token, progress: decodeProgress(row), clean: row.clean === 1 }
 }
 
 /** Gives a partition back; false when the token has moved on. */

@@ -20,45 +20,51 @@ export function publish(state: WriterState, batch: PublishBatch): PublishReply {
   const topics = batch.topics.map((name) => state.topics.get(name))
   const types = batch.types.map((name) => state.types.idOf(name))
   const sources = batch.sources.map((name) => state.sources.idOf(name))
-  const rooms = topics.map((topic) => (topic === undefined ? undefined : roomOf(state, topic, batch.bodies.length)))
+  const rooms = topics.map((topic) => topic && roomOf(state, topic, batch.bodies.length))
   const now = state.now()
   const seqs: number[] = []
   const reply: PublishReply = { seqs, duplicates: [], failures: [] }
+  const reject = (index: number, error: MillraceError): void => void reply.failures.push([index, encodeError(error)])
   for (const [index, body] of batch.bodies.entries()) {
+    seqs.push(0)
+    if (index === 1) state.fault('mid-batch')
     const topicIndex = batch.topicOf[index] ?? 0
     const topic = topics[topicIndex]
-    const partition = topic?.partitions[batch.partitionOf[index] ?? 0]
     const room = rooms[topicIndex]
-    const bytes = Buffer.byteLength(body)
-    seqs.push(0)
+    const partition = topic?.partitions[batch.partitionOf[index] ?? 0]
     if (topic === undefined || partition === undefined || room === undefined) {
-      reply.failures.push([index, encodeError(unknownPlace(batch, index, topic))])
-    } else if (bytes > state.maxBytes) {
-      reply.failures.push([index, encodeError(tooLarge(bytes, state.maxBytes))])
-    } else if (room.events <= 0 || room.bytes <= 0) {
-      reply.failures.push([index, encodeError(topicFull(topic))])
-    } else {
-      const id = batch.ids[index] ?? ''
-      const source = sources[batch.sourceOf[index] ?? 0] ?? 0
-      const recorded = Math.max(partition.recorded, now)
-      const attempt = (): boolean =>
-        insert.run(
-          partition.id,
-          partition.head + 1,
-          recorded,
-          types[batch.typeOf[index] ?? 0] ?? 0,
-          source,
-          id,
-          batch.keys[index] ?? null,
-          batch.correlations[index] ?? null,
-          body,
-        ).changes === 1
-      if (attempt() || (isOfRemovedTopic(state, reply, index, id, source) && attempt())) {
-        seqs[index] = append(partition, bytes, recorded)
-        room.events -= 1
-        room.bytes -= bytes
-      }
-      if (index === 1) state.fault('mid-batch')
+      reject(index, unknownPlace(batch, index, topic))
+      continue
+    }
+    const bytes = Buffer.byteLength(body)
+    if (bytes > state.maxBytes) {
+      reject(index, tooLarge(bytes, state.maxBytes))
+      continue
+    }
+    const id = batch.ids[index] ?? ''
+    const source = sources[batch.sourceOf[index] ?? 0] ?? 0
+    const recorded = Math.max(partition.recorded, now)
+    const isFull = room.events <= 0 || room.bytes < (room.events === room.most ? 1 : bytes)
+    if (isFull) {
+      if (findDuplicate(state, reply, index, id, source) !== 'found') reject(index, topicFull(topic))
+      continue
+    }
+    const store = (): boolean =>
+      insert.run(
+        partition.id,
+        partition.head + 1,
+        recorded,
+        types[batch.typeOf[index] ?? 0] ?? 0,
+        source,
+        id,
+        batch.keys[index] ?? null,
+        batch.correlations[index] ?? null,
+        body,
+      ).changes === 1
+    if (store() || (findDuplicate(state, reply, index, id, source) === 'removed' && store())) {
+      seqs[index] = append(partition, bytes, recorded)
+      room.events -= 1
+      room.bytes -= bytes
     }
   }
   for (const topic of topics) if (topic !== undefined) state.topics.save(topic)
@@ -73,39 +79,52 @@ function append(partition: PartitionState, bytes: number, recorded: number): num
   return partition.head
 }
 
-/** Reports the duplicate; true when the stored event is only the remains of a removed topic and is gone now. */
-function isOfRemovedTopic(state: WriterState, reply: PublishReply, index: number, id: string, source: number): boolean {
+/** Reports the duplicate; `removed` when the stored event was only the remains of a removed topic and is gone now. */
+function findDuplicate(
+  state: WriterState,
+  reply: PublishReply,
+  index: number,
+  id: string,
+  source: number,
+): 'found' | 'removed' | 'none' {
   const row = state.sql.get<{ topic: string | null; partition: number; seq: number; body: string }>(
     SELECT_DUPLICATE,
     id,
     source,
   )
-  if (row === undefined) {
-    throw new MillraceError('engine_corrupt', `${state.path} holds an event where its partition's head says none is.`)
-  }
+  if (row === undefined) return 'none'
   if (row.topic === null) {
     state.sql.run(DELETE_REMOVED, id, source)
-    return true
+    return 'removed'
   }
   reply.duplicates.push([index, row.partition, row.seq, row.body])
-  return false
+  return 'found'
 }
 
+/** What a topic may still take; `most` is its room when it holds nothing unread, and then one event of any size fits. */
+interface Room {
+  readonly most: number
+  events: number
+  bytes: number
+}
+
+const UNLIMITED: Room = { most: Infinity, events: Infinity, bytes: Infinity }
+
 /** How much a topic may still take: everything, unless unread events alone fill it to its hard cap. */
-function roomOf(state: WriterState, topic: TopicState, wanted: number): { events: number; bytes: number } {
+function roomOf(state: WriterState, topic: TopicState, wanted: number): Room {
   const { maxEvents = Infinity, maxBytes = Infinity, whenUnread = 'keep' } = topic.retention
-  if (maxEvents === Infinity && maxBytes === Infinity) return { events: Infinity, bytes: Infinity }
+  if (maxEvents === Infinity && maxBytes === Infinity) return UNLIMITED
   let events = maxEvents
   let bytes = maxBytes
   for (const partition of topic.partitions) {
     events -= partition.head - partition.dropped
     bytes -= partition.bytes
   }
-  if (events >= wanted && bytes > 0) return { events, bytes }
+  if (events >= wanted && bytes >= maxBytes / 2) return { most: maxEvents, events, bytes }
   state.retentionWanted = true
-  if (whenUnread === 'expire') return { events: Infinity, bytes: Infinity }
+  if (whenUnread === 'expire') return UNLIMITED
   const unread = unreadOf(state, topic)
-  return { events: maxEvents - unread.events, bytes: maxBytes - unread.bytes }
+  return { most: maxEvents, events: maxEvents - unread.events, bytes: maxBytes - unread.bytes }
 }
 
 function unknownPlace(batch: PublishBatch, index: number, topic: TopicState | undefined): MillraceError {

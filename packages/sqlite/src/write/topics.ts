@@ -29,13 +29,12 @@ export function requireTopic(state: WriterState, name: string): TopicState {
   return topic
 }
 
-/** Makes the topic invisible at once; its events go later, in small chunks. */
+/** Makes the topic invisible at once; its events go later, in small chunks. Dead letters stay. Throws `topic_unknown`. */
 export function removeTopic(state: WriterState, { topic: name }: { readonly topic: string }): void {
-  const topic = state.topics.get(name)
-  if (topic === undefined) return
+  const topic = requireTopic(state, name)
   for (const { id } of topic.partitions) {
     state.sql.run('INSERT INTO removed_partitions (id) VALUES (?)', id)
-    for (const table of ['lane', 'lane_keys', 'dead_letters', 'progress']) {
+    for (const table of ['lane', 'lane_keys', 'progress']) {
       state.sql.run(`DELETE FROM ${table} WHERE partition_id = ?`, id)
     }
   }
@@ -49,7 +48,7 @@ function createTopic(state: WriterState, name: string, options: TopicOptions): v
   const partitions = options.partitions ?? DEFAULT_PARTITIONS
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > MOST_PARTITIONS) {
     throw new MillraceError(
-      'topic_mismatch',
+      'limit_exceeded',
       `The topic "${name}" cannot have ${partitions} partitions: 1 to ${MOST_PARTITIONS} are allowed.`,
     )
   }
