@@ -64,4 +64,6 @@ export type EventInput<Definition> = Definition extends { create(data: infer Inp
   ? Input
   : never
 /** The message of a definition as handlers see it. */
-export type EventOf<Definition extends AnyEventDefinition> = EventMessage<EventData<Definition>, Definition['type']>
+export type EventOf<Definition extends AnyEventDefinition> = Definition extends AnyEventDefinition
+  ? EventMessage<EventData<Definition>, Definition['type']>
+  : never
