@@ -1,5 +1,5 @@
 import { createFifo } from './fifo.ts'
-import type { Item, KeyQueue } from './partition-run.ts'
+import type { Item } from './partition-run.ts'
 
 /** Decides what runs next: one at a time by key, at most `concurrency` in all, oldest first. */
 export interface Dispatcher {
@@ -76,7 +76,7 @@ export function createDispatcher({ concurrency, start, mayStart, defer }: Dispat
   function nextOfKey(item: Item): void {
     if (item.orderKey === undefined) return
     const keys = item.partition.keys
-    const next = keys.get(item.orderKey)?.waiting.shift()
+    const next = keys.get(item.orderKey)?.shift()
     if (next === undefined) keys.delete(item.orderKey)
     else ready.push(next)
   }
@@ -85,12 +85,17 @@ export function createDispatcher({ concurrency, start, mayStart, defer }: Dispat
     add(item) {
       if (item.orderKey !== undefined) {
         const keys = item.partition.keys
-        const queue: KeyQueue | undefined = keys.get(item.orderKey)
-        if (queue !== undefined) {
-          queue.waiting.push(item)
+        const waiting = keys.get(item.orderKey)
+        if (waiting === undefined) keys.set(item.orderKey, null)
+        else if (waiting === null) {
+          const followers = createFifo<Item>()
+          followers.push(item)
+          keys.set(item.orderKey, followers)
+          return
+        } else {
+          waiting.push(item)
           return
         }
-        keys.set(item.orderKey, { waiting: createFifo() })
       }
       ready.push(item)
     },
@@ -111,7 +116,7 @@ export function createDispatcher({ concurrency, start, mayStart, defer }: Dispat
     },
     takeFollowers(item) {
       const queue = item.orderKey === undefined ? undefined : item.partition.keys.get(item.orderKey)
-      return queue?.waiting.drain() ?? []
+      return queue?.drain() ?? []
     },
     setConcurrency(next) {
       limit = next

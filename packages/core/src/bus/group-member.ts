@@ -99,13 +99,15 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
       view = await leases.observe(group)
     }
     confirm(view, lookedAt)
-    const { living, dead } = watch.look(view.members, runtime.monotonic())
-    for (const { member: gone, count } of dead) {
+    const seen = watch.look(view.members, runtime.monotonic())
+    // Whoever looks lives: after a stop of the process its own count may not have moved yet.
+    const living = new Set([...seen.living, member])
+    for (const { member: gone, count } of seen.dead) {
       if (gone === member) continue
       await leases.expel(gone, count)
       options.onExpelled(gone)
     }
-    if (living.has(member)) await narrowWhenAlone(view, living)
+    await narrowWhenAlone(view, living)
     const current = view.filter?.epoch
     const eligible = view.members
       .filter((other) => living.has(other.member) && other.filterEpoch === current)

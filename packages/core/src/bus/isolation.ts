@@ -23,6 +23,8 @@ export interface IsolationOptions {
   readonly commit: (run: PartitionRun) => Promise<void>
   /** Which of these positions are dead letters already. */
   readonly deadLettered: (run: PartitionRun, positions: readonly Position[]) => Promise<readonly Position[]>
+  /** Takes the item to the side lane if its key goes through it. */
+  readonly divert: (item: Item) => boolean
   readonly runAlone: (item: Item) => void
   readonly bury: (item: Item, deathsAlone: number) => Promise<void>
   /** The item needs no handling any more. */
@@ -62,6 +64,7 @@ export function createIsolation(options: IsolationOptions): Isolation {
       const buried = await options.deadLettered(run, [item.position])
       if (buried.includes(item.position)) return options.settled(item)
     }
+    if (options.divert(item)) return
     const deaths = run.starting?.position === item.position ? run.starting.deaths + 1 : 0
     if (deaths >= DEATHS_ALONE) {
       await options.bury(item, deaths)

@@ -18,10 +18,8 @@ import type { ResolvedSubscription } from './subscription-options.ts'
 export interface ItemFlow {
   readonly dispatcher: Dispatcher
   readonly lane: SideLane
-  /** A fetched event whose key is free to be handled in the log's order. */
-  add(item: Item): void
-  /** Events whose key goes through the side lane, in order. */
-  follow(items: readonly Item[]): void
+  /** Fetched events of one topic, in the order of their partitions. */
+  add(items: readonly Item[]): void
   /** The partition has moved on: nothing of it counts any more, its handlers' signals fire. */
   drop(run: PartitionRun): void
   /** Resolves when nothing of these partitions runs or is being stored, or the time is up. */
@@ -74,7 +72,7 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     capacity: options.laneCapacity,
     partitions: setup.partitions,
     orderKeyOf: (entry) => setup.orderKeyOf(entry.record),
-    onDue: add,
+    onDue: handle,
     onMoved: touch,
     onFenced: setup.onFenced,
     onFull(full) {
@@ -88,6 +86,12 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     commit: setup.commit,
     deadLettered: (run, positions) =>
       persist(() => stores.deadLetters.among({ group, topic: run.topic, partition: run.partition }, positions)),
+    divert(item) {
+      if (item.laneEntryId !== undefined || !goesThroughLane(item)) return false
+      item.partition.buffered -= item.record.body.length
+      follow([item])
+      return true
+    },
     runAlone: enqueue,
     bury: (item, deaths) => deadLetter(item, killedItsProcess(deaths)),
     settled: settle,
@@ -100,7 +104,32 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     onError: report,
   })
 
-  function add(item: Item): void {
+  function add(items: readonly Item[]): void {
+    const following = new Map<PartitionRun, Item[]>()
+    for (const item of items) {
+      if (item.partition.state !== 'active') continue
+      if (item.suspect || !goesThroughLane(item)) {
+        handle(item)
+        continue
+      }
+      const others = following.get(item.partition)
+      if (others === undefined) following.set(item.partition, [item])
+      else others.push(item)
+    }
+    for (const others of following.values()) follow(others)
+  }
+
+  /** Events of a key go through the lane for as long as it holds one of them. */
+  function goesThroughLane({ partition, record }: Item): boolean {
+    return options.ordering !== 'none' && record.key !== undefined && partition.laneKeys.has(record.key)
+  }
+
+  function follow(items: readonly Item[]): void {
+    const run = items[0]?.partition
+    if (run !== undefined) track(run, lane.move(items, 'follows'))
+  }
+
+  function handle(item: Item): void {
     const run = item.partition
     run.buffered += item.record.body.length
     if (item.suspect) isolation.add(item)
@@ -282,10 +311,6 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     dispatcher,
     lane,
     add,
-    follow(items) {
-      const run = items[0]?.partition
-      if (run !== undefined) track(run, lane.move(items, 'follows'))
-    },
     drop(run) {
       isolation.drop(run)
       for (const item of running) if (item.partition === run) item.controller?.abort(leaseLost())

@@ -25,18 +25,14 @@ export interface Item extends Tracked {
   run: number
 }
 
-/** The events of one key that wait for the one being handled. */
-export interface KeyQueue {
-  readonly waiting: Fifo<Item>
-}
-
 /** A partition that this member owns, while it does. */
 export interface PartitionRun {
   readonly topic: string
   readonly partition: number
   readonly token: number
   readonly tracker: AckTracker
-  readonly keys: Map<string, KeyQueue>
+  /** Keys that are being handled, each with the events that wait behind; null while nothing waits. */
+  readonly keys: Map<string, Fifo<Item> | null>
   /** Keys that go through the side lane until it holds none of them. */
   laneKeys: Map<string, LaneKey>
   /** Raised by each change of `laneKeys`, so that an older answer of the store does not undo it. */

@@ -154,30 +154,14 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
       }
       if (run.fetchedHigh === undefined || record.position > run.fetchedHigh) run.fetchedHigh = record.position
       const item = createItem(run, record, orderKeyOf(record))
+      item.suspect = run.suspectUntil !== undefined && record.position <= run.suspectUntil
       run.tracker.accept(item)
       items.push(item)
     }
     if (items.length === 0) return from.committer.touch()
     // The mark must be durable before a handler sees any of these: it tells a later owner what to suspect.
     await from.committer.flush()
-    handOver(items)
-  }
-
-  function handOver(items: readonly Item[]): void {
-    const following = new Map<PartitionRun, Item[]>()
-    for (const item of items) {
-      const { partition: run, record } = item
-      if (run.state !== 'active') continue
-      if (options.ordering !== 'none' && record.key !== undefined && run.laneKeys.has(record.key)) {
-        const others = following.get(run)
-        if (others === undefined) following.set(run, [item])
-        else others.push(item)
-        continue
-      }
-      item.suspect = run.suspectUntil !== undefined && record.position <= run.suspectUntil
-      flow.add(item)
-    }
-    for (const others of following.values()) flow.follow(others)
+    flow.add(items)
   }
 
   function orderKeyOf(record: StoredRecord): string | undefined {
