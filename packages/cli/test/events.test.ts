@@ -64,7 +64,7 @@ test('follows events until Ctrl-C, and goes on where it ended', async () => {
     onOutput(child, stdout) {
       const lines = stdout.split('\n').length - 1
       if (lines === 1) published ??= millrace(['publish', 'note.taken', '{"text":"two"}', ...engine], { cwd })
-      if (lines === 2) child.kill('SIGINT')
+      if (lines === 2 && !child.killed) child.kill('SIGINT')
     },
   })
   await published
