@@ -59,6 +59,7 @@ export function checkJson(
     if (bytes === CONTAINER) {
       frame = open(undefined, value as Frame['container'], rules)
       keys = frame.keys?.length ?? 0
+      if (keys > bounds.keys) throw tooMany('keys', bounds.keys)
       bytes = 2
     }
     while (frame !== undefined) {
@@ -87,7 +88,6 @@ export function checkJson(
       } else bytes += size + 1
       if (bytes > bounds.eventBytes + 8) throw tooMany('bytes', bounds.eventBytes)
     }
-    if (keys > bounds.keys) throw tooMany('keys', bounds.keys)
   } catch (error) {
     throw withPath(error, pathOf(frame, path))
   }
@@ -118,6 +118,7 @@ function scalarBytes(value: unknown, rules: Rules): number {
 function open(parent: Frame | undefined, container: Frame['container'], { bounds, objects }: Rules): Frame {
   const depth = parent === undefined ? 1 : parent.depth + 1
   if (depth > bounds.depth) throw tooDeep(parent, bounds.depth)
+  if (Array.isArray(container) && container.length > bounds.eventBytes) throw tooMany('bytes', bounds.eventBytes)
   if (objects) checkContainer(container)
   if (Array.isArray(container)) return { parent, depth, container, keys: undefined, size: container.length, next: 0 }
   const keys = Object.keys(container)
