@@ -1,0 +1,230 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { EventMessage } from '@millrace/core'
+import { memory } from '@millrace/core/memory'
+import { sqlite } from '@millrace/sqlite'
+import { afterAll, describe, expect, test } from 'vitest'
+import { decodeEvent } from '@millrace/core/contract'
+import { frameText } from '../src/stream/frame.ts'
+import { createMetricsReader } from './metrics-reader.ts'
+import { cloudEvent, post, serving, until } from './serving.ts'
+import { openStream, type SseClient } from './sse-client.ts'
+
+const event = (id: string, more: object = {}): EventMessage => decodeEvent(cloudEvent(id, more))
+const folder = await mkdtemp(join(tmpdir(), 'millrace-stream-'))
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const engines = [
+  ['memory', () => memory()],
+  ['sqlite', () => sqlite(join(folder, `${Math.random()}.db`))],
+] as const
+
+async function ids(client: SseClient, amount: number): Promise<string[]> {
+  const seen: string[] = []
+  while (seen.length < amount) {
+    const received = await client.next()
+    if (received === undefined) throw new Error(`The stream ended after ${seen.length} events.`)
+    if (received.event === 'message') seen.push((JSON.parse(received.data) as { id: string }).id)
+  }
+  return seen
+}
+
+describe.each(engines)('GET /v1/stream on %s', (_name, engine) => {
+  test('begins by saying where, then gives what is stored', async () => {
+    await using app = await serving({ engine: engine() })
+    await app.millrace.publish(event('before'))
+    const client = await openStream(app.url)
+    expect(client.response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+    const begin = await client.next()
+    expect([begin?.event, JSON.parse(begin?.data ?? '')]).toEqual(['begin', { cursor: begin?.id, recovered: true }])
+    await post(app.url, cloudEvent('after', { partitionkey: 'k' }))
+    const received = await client.next()
+    expect(JSON.parse(received?.data ?? '')).toMatchObject({
+      id: 'after',
+      topic: 'order',
+      partitionkey: 'k',
+      partition: expect.any(String),
+      position: expect.any(String),
+      recordedtime: expect.any(String),
+    })
+    client.close()
+  })
+
+  test('resumes by Last-Event-ID without gap or duplicate while events are published', async () => {
+    await using app = await serving({ engine: engine() })
+    const total = 600
+    const publishing = (async () => {
+      for (let at = 0; at < total; at += 10) {
+        await post(
+          app.url,
+          Array.from({ length: 10 }, (_, more) => cloudEvent(`e-${at + more}`, { partitionkey: `k${more}` })),
+        )
+      }
+    })()
+    const seen: string[] = []
+    let last: string | undefined
+    for (let cut = 0; seen.length < total; cut += 1) {
+      const client = await openStream(app.url, '?from=earliest', last)
+      seen.push(...(await ids(client, Math.min(total - seen.length, 37 + cut))))
+      last = client.lastId
+      client.close()
+    }
+    await publishing
+    expect(seen.toSorted()).toEqual(Array.from({ length: total }, (_, at) => `e-${at}`).toSorted())
+  })
+})
+
+test('filters by topics, types and channels', async () => {
+  await using app = await serving()
+  for (const [query, expected] of [
+    ['?topics=page', ['2']],
+    ['?types=order.*', ['1', '3']],
+    ['?channel=topic:page', ['2']],
+    ['?channel=type:order.placed&channel=type:page.*', ['1', '2']],
+  ] as const) {
+    const [id1, id2, id3, end] = [`${query}1`, `${query}2`, `${query}3`, `${query}end`]
+    const client = await openStream(app.url, query)
+    await client.next()
+    await app.millrace.publishBatch([
+      event(id1),
+      event(id2, { type: 'page.viewed' }),
+      event(id3, { type: 'order.paid' }),
+    ])
+    await app.millrace.publish(event(end, { type: expected.includes('2' as never) ? 'page.viewed' : 'order.placed' }))
+    const seen = await ids(client, expected.length + 1)
+    expect(seen.toSorted()).toEqual([...expected.map((suffix) => query + suffix), end].toSorted())
+    client.close()
+  }
+})
+
+describe('51: Last-Event-ID and parameters', () => {
+  test.each([
+    ['garbage', 'garbage!'],
+    ['a negative number', '-1'],
+    ['a megabyte of it', 'x'.repeat(5_000)],
+    ['JSON of another shape', Buffer.from('{"a":1}').toString('base64url')],
+  ])('%s', async (_name, lastEventId) => {
+    await using app = await serving()
+    await app.millrace.publish(event('1'))
+    const response = await fetch(`${app.url}/v1/stream`, { headers: { 'last-event-id': lastEventId } })
+    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([400, 'position_invalid'])
+  })
+
+  test.each([
+    'from=yesterday',
+    'channel=order',
+    'channel=topic:',
+    'types=order..placed',
+    'topic=order',
+    `from=${'x'.repeat(5_000)}`,
+  ])('%s', async (query) => {
+    await using app = await serving()
+    const response = await fetch(`${app.url}/v1/stream?${query}`)
+    expect(response.status).toBe(400)
+    await response.json()
+  })
+
+  test('older than what retention has kept: the client is told', async () => {
+    await using app = await serving({ topics: { order: { partitions: 1, retention: { maxEvents: 5 } } } })
+    await app.millrace.publish(event('first'))
+    const client = await openStream(app.url, '?from=earliest')
+    await ids(client, 1)
+    client.close()
+    await app.millrace.publishBatch(Array.from({ length: 50 }, (_, at) => event(`e-${at}`)))
+    await until(async () => ((await app.millrace.topics())[0]?.held ?? 99) <= 10)
+    const again = await openStream(app.url, '', client.lastId)
+    expect(JSON.parse((await again.next())?.data ?? '')).toMatchObject({ recovered: false })
+    again.close()
+  })
+})
+
+describe('52: clients that do not read', () => {
+  test('one that takes nothing is dropped with a last message, and resumes where it was', async () => {
+    await using app = await serving({
+      server: { limits: { streamBufferBytes: 50_000 }, timeouts: { slowClientMs: 300 } },
+    })
+    const client = await openStream(app.url)
+    const { hostname, port } = new URL(app.url)
+    const socket = connect({ port: Number(port), host: hostname, onread: undefined } as never)
+    await once(socket, 'connect')
+    socket.pause()
+    socket.write('GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
+    const streams = createMetricsReader(app.url, 'millrace_realtime_connections')
+    await until(async () => (await streams()) === 2)
+    const large = 'x'.repeat(200_000)
+    let sent = 0
+    const quick = (async () => ids(client, 120))()
+    while (sent < 120) await app.millrace.publish(event(`large-${sent++}`, { data: large }))
+    expect((await quick).length).toBe(120)
+    await until(async () => (await streams()) === 1)
+    client.close()
+    socket.destroy()
+  })
+
+  test('a slow one that still reads gets the reason as its last message', async () => {
+    await using app = await serving({
+      server: { limits: { streamBufferBytes: 10_000 }, timeouts: { slowClientMs: 2_000 } },
+    })
+    // Without a reader, a handler of the bare fetch has no socket that would take the bytes.
+    const response = await app.server.fetch(new Request(`${app.url}/v1/stream`))
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+    expect((await reader?.read())?.value).toContain('event: begin')
+    for (let at = 0; at < 5; at += 1) await app.millrace.publish(event(`e-${at}`, { data: 'x'.repeat(9_000) }))
+    const count = createMetricsReader(app.url, 'millrace_realtime_connections')
+    await new Promise((resolve) => setTimeout(resolve, 2_600))
+    let rest = ''
+    for (let chunk = await reader?.read(); chunk !== undefined && !chunk.done; chunk = await reader?.read())
+      rest += chunk.value
+    expect(rest).toContain('event: dropped')
+    expect(await count()).toBe(0)
+  })
+
+  test('more streams than allowed are refused with Retry-After, and a place is free again when one leaves', async () => {
+    await using app = await serving({ server: { limits: { streams: 2 } } })
+    const clients = [await openStream(app.url), await openStream(app.url)]
+    const refused = await fetch(`${app.url}/v1/stream`)
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5'])
+    await refused.json()
+    clients[0]?.close()
+    await until(async () => {
+      const client = await openStream(app.url)
+      client.close()
+      return client.response.status === 200
+    })
+    clients[1]?.close()
+  })
+})
+
+describe('53: what events hold cannot forge frames', () => {
+  test('line breaks in data stay inside one frame', async () => {
+    await using app = await serving()
+    const client = await openStream(app.url)
+    await client.next()
+    const nasty = 'a\n\ndata: evil\r\nevent: end\rid: forged\u2028'
+    await app.millrace.publish(event('nasty', { data: nasty, subject: 'x' }))
+    const received = await client.next()
+    expect(received?.event).toBe('message')
+    expect(JSON.parse(received?.data ?? '')).toMatchObject({ id: 'nasty', data: nasty })
+    client.close()
+  })
+
+  test('a frame keeps every kind of line break apart', () => {
+    expect(frameText({ event: 'a\nb', id: 'c\r\nid: d\0', data: 'e\rf\r\ng\nh' })).toBe(
+      'event: ab\nid: cid: d\ndata: e\ndata: f\ndata: g\ndata: h\n\n',
+    )
+  })
+})
+
+test('a quiet stream shows signs of life that move the client forward', async () => {
+  await using app = await serving({ server: { timeouts: { heartbeatMs: 20 } } })
+  const client = await openStream(app.url, '?types=order.placed')
+  await client.next()
+  const reading = client.next()
+  await until(() => client.comments.filter((comment) => comment === 'heartbeat').length >= 2)
+  await app.millrace.publish(event('1'))
+  expect((await reading)?.event).toBe('message')
+  client.close()
+})
