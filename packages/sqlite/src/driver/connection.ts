@@ -73,14 +73,17 @@ async function openConnection(settings: Settings, runtime: Runtime): Promise<Con
     const reader = startInline<ReaderCalls>(createReader, { settings, runtime, onChanged })
     return { capabilities, writer, reader, changes, closing: false }
   }
-  const writer = await startWriterThread({ settings, onChanged })
-  try {
-    const reader = await startReaderThread({ settings, onChanged })
-    return { capabilities, writer, reader, changes, closing: false }
-  } catch (error) {
-    await writer.close()
-    throw error
+  const starting = startWriterThread({ settings, onChanged })
+  const [writer, reader] = await Promise.allSettled([
+    starting,
+    startReaderThread({ settings, onChanged, after: starting }),
+  ])
+  if (writer.status === 'rejected') throw writer.reason
+  if (reader.status === 'fulfilled') {
+    return { capabilities, writer: writer.value, reader: reader.value, changes, closing: false }
   }
+  await writer.value.close()
+  throw reader.reason
 }
 
 function libraryVersion(): string {

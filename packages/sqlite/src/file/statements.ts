@@ -5,9 +5,9 @@ export interface Statements {
   readonly db: DatabaseSync
   /** Runs a statement and returns how many rows it changed. */
   run(text: string, ...values: SQLInputValue[]): number
-  /** The first row as an object of its columns. */
+  /** The first row as an object of its columns, without a prototype: never hand it out as it is. */
   get<Row>(text: string, ...values: SQLInputValue[]): Row | undefined
-  /** All rows as objects. */
+  /** All rows as such objects. */
   all<Row>(text: string, ...values: SQLInputValue[]): Row[]
   /** All rows as arrays in the order of the columns: cheaper than objects. */
   arrays<Row extends readonly unknown[]>(text: string, ...values: SQLInputValue[]): Row[]

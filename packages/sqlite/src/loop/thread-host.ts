@@ -11,31 +11,42 @@ export type ThreadMessage =
   | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
   | { readonly kind: 'changed'; readonly topics: readonly string[] }
 
-/** The body of a thread: opens a server with the host's own clocks and timers and serves calls until it is closed. */
+/**
+ * The body of a thread: opens a server when the first message says so (threads start side by side, while the file is
+ * prepared by one of them), with the host's own clocks and timers, and serves calls until it is closed.
+ */
 export function serveThread(create: (host: Host) => Server): void {
   const port = parentPort
   if (port === null) throw new Error('This file runs in a thread only.')
   const post = (message: ThreadMessage): void => port.postMessage(message)
-  let server: Server
-  try {
-    server = create(threadHost(post))
-  } catch (error) {
-    post({ kind: 'failed', error: encodeError(error) })
-    port.close()
-    return
+  let server: Server | undefined
+
+  function open(): void {
+    try {
+      server = create(threadHost(post))
+      post({ kind: 'ready' })
+    } catch (error) {
+      post({ kind: 'failed', error: encodeError(error) })
+      port?.close()
+    }
   }
-  port.on('message', (call: Call) => {
-    if (call.name !== 'close') return server.accept(call)
+
+  function close(id: number): void {
     let failure: EncodedError | undefined
     try {
-      server.close()
+      server?.close()
     } catch (error) {
       failure = encodeError(error)
     }
-    post({ kind: 'replies', replies: [{ id: call.id, error: failure }] })
-    port.close()
+    post({ kind: 'replies', replies: [{ id, error: failure }] })
+    port?.close()
+  }
+
+  port.on('message', (call: Call) => {
+    if (call.name === 'open') open()
+    else if (call.name === 'close') close(call.id)
+    else server?.accept(call)
   })
-  post({ kind: 'ready' })
 }
 
 /** The thread's own clocks and timers, for here no simulation reaches. */

@@ -10,6 +10,8 @@ import type { ThreadMessage } from './thread-host.ts'
 interface LinkOptions {
   readonly settings: Settings
   readonly onChanged: (topics: readonly string[]) => void
+  /** The file is opened when this has resolved; if it rejects, the thread ends. */
+  readonly after?: Promise<unknown>
 }
 
 /** Starts the writer thread; resolves when the file is open. Throws `engine_*`. */
@@ -17,14 +19,14 @@ export function startWriterThread(options: LinkOptions): Promise<Link<WriterCall
   return startThread<WriterCalls>('writer', options)
 }
 
-/** Starts the reader thread; the writer must be ready, for it prepares the file. Throws `engine_*`. */
+/** Starts the reader thread, to open the file after the writer, which prepares it. Throws `engine_*`. */
 export function startReaderThread(options: LinkOptions): Promise<Link<ReaderCalls>> {
   return startThread<ReaderCalls>('reader', options)
 }
 
 async function startThread<Calls extends Record<keyof Calls, { input: unknown; output: unknown }>>(
   role: 'writer' | 'reader',
-  { settings, onChanged }: LinkOptions,
+  { settings, onChanged, after = Promise.resolve() }: LinkOptions,
 ): Promise<Link<Calls>> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const url = new URL(`./${role}-thread.${extension}`, import.meta.url)
@@ -73,6 +75,13 @@ async function startThread<Calls extends Record<keyof Calls, { input: unknown; o
     gone ??= new MillraceError('closed', `The ${role} thread of ${settings.path} has ended.`)
     pending.failAll(gone)
   })
+  after.then(
+    () => worker.postMessage({ id: 0, name: 'open', input: undefined }),
+    (error: unknown) => {
+      opened.reject(error)
+      void worker.terminate()
+    },
+  )
   await opened.promise.catch(async (error: unknown) => {
     await exited
     throw error

@@ -57,10 +57,11 @@ export function countDeadLetters(
   state: ReaderState,
   { group }: { readonly group: string | undefined },
 ): readonly DeadLetterCount[] {
-  return state.sql.all<DeadLetterCount>(
+  const counts = state.sql.all<DeadLetterCount>(
     `SELECT g.name AS "group", d.fingerprint, d.code, d.message, count(*) AS count, max(d.last_failed) AS lastFailedAt
      FROM dead_letters d JOIN groups g ON g.id = d.group_id WHERE ?1 IS NULL OR g.name = ?1
      GROUP BY d.group_id, d.fingerprint ORDER BY g.name, count DESC, d.fingerprint`,
     group ?? null,
   )
+  return counts.map((count) => ({ ...count }))
 }

@@ -20,7 +20,7 @@ export function observe(state: ReaderState, { group }: { readonly group: string 
     )
     const groupId = state.sql.get<{ id: number }>('SELECT id FROM groups WHERE name = ?', group)?.id ?? 0
     return {
-      members,
+      members: members.map((member) => ({ ...member })),
       partitions: partitions.map((lease) => ({ ...lease, owner: lease.owner ?? undefined })),
       filter: readFilter(state, groupId),
     }
