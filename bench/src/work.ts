@@ -1,0 +1,71 @@
+/** What a contender is asked to do, and where. */
+export interface Work {
+  readonly what: 'publish' | 'consume' | 'roundtrip' | 'latency' | 'fill' | 'drain' | 'ingest'
+  /** Events. */
+  readonly count: number
+  /** Calls that wait at once. */
+  readonly inFlight: number
+  /** A folder of its own, for engines that are files. */
+  readonly folder: string
+  /** The engine's URL, for engines that are servers. */
+  readonly url?: string
+}
+
+/** What it measured: events a second, milliseconds or mebibytes, by the scenario. */
+export interface Measured {
+  readonly value: number
+  readonly p99?: number
+  readonly engine: string
+  readonly engineVersion: string
+  readonly durability: string
+}
+
+/** Runs `count` calls, `inFlight` of them at once, and gives calls a second. */
+export async function callsPerSecond(
+  count: number,
+  inFlight: number,
+  call: (n: number) => Promise<unknown>,
+): Promise<number> {
+  let next = 0
+  const started = performance.now()
+  const caller = async (): Promise<void> => {
+    while (next < count) await call(next++)
+  }
+  await Promise.all(Array.from({ length: inFlight }, caller))
+  return (count / (performance.now() - started)) * 1_000
+}
+
+/** A counter that resolves when `count` has come. */
+export function countdown(count: number): { readonly done: Promise<void>; tick(): void; readonly seen: number } {
+  let seen = 0
+  let finish: () => void = () => {}
+  const done = new Promise<void>((resolve) => (finish = resolve))
+  return {
+    done,
+    tick() {
+      seen += 1
+      if (seen === count) finish()
+    },
+    get seen() {
+      return seen
+    },
+  }
+}
+
+/** The value below which `share` of the sorted values lie. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((one, other) => one - other)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}
+
+/** Calls `once` again and again with a pause between, and gives how long it took each time, in milliseconds. */
+export async function latencies(times: number, once: (n: number) => Promise<void>): Promise<number[]> {
+  const values: number[] = []
+  for (let n = 0; n < times; n += 1) {
+    const started = performance.now()
+    await once(n)
+    values.push(performance.now() - started)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  return values.slice(Math.floor(times / 10))
+}
