@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
+import { createServer as createHttpServer, type Server as HttpServer, type ServerResponse } from 'node:http'
 import { MillraceError } from '@millrace/core'
 import type { Server } from '@millrace/server'
 
@@ -15,18 +15,10 @@ export async function listenForHealth(
   server: Server,
   { port, host }: { readonly port: number; readonly host: string },
 ): Promise<HealthListener> {
-  const http = createHttpServer(async (request, response) => {
+  const http = createHttpServer((request, response) => {
     const path = (request.url ?? '/').split('?')[0] ?? '/'
-    if (request.method !== 'GET' || !PATHS.has(path)) {
-      response.writeHead(404).end()
-      return
-    }
-    try {
-      const answer = await server.fetch(new Request(`http://127.0.0.1${path}`))
-      response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text())
-    } catch {
-      response.writeHead(500).end()
-    }
+    if (request.method === 'GET' && PATHS.has(path)) void answer(server, path, response)
+    else response.writeHead(404).end()
   })
   await listening(http, port, host)
   const address = http.address()
@@ -38,6 +30,16 @@ export async function listenForHealth(
         http.close(() => resolve())
         http.closeAllConnections()
       }),
+  }
+}
+
+async function answer(server: Server, path: string, response: ServerResponse): Promise<void> {
+  try {
+    const given = await server.fetch(new Request(`http://127.0.0.1${path}`))
+    const text = await given.text()
+    response.writeHead(given.status, Object.fromEntries(given.headers)).end(text)
+  } catch {
+    response.writeHead(500).end()
   }
 }
 

@@ -2,7 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
+import { afterAll, vi } from 'vitest'
+
+// Each test starts many processes, and a busy machine is slow to start them.
+vi.setConfig({ testTimeout: 180_000 })
 
 const MAIN = join(import.meta.dirname, '../src/main.ts')
 const MODULES = join(import.meta.dirname, '../../../node_modules')
@@ -63,7 +66,7 @@ export function millrace(
 }
 
 /** The parsed stdout of a command that must succeed. */
-export async function json(args: readonly string[], options: RunOptions): Promise<any> {
+export async function json<Answer = unknown>(args: readonly string[], options: RunOptions): Promise<Answer> {
   const { code, stdout, stderr } = await millrace([...args, '--json'], options)
   if (code !== 0) throw new Error(`millrace ${args.join(' ')} ended with ${code}: ${stderr}`)
   return JSON.parse(stdout)

@@ -12,7 +12,7 @@ test('publishes one event, validated by the configuration, and shows it', async 
   expect(refused.stdout).toBe('')
   expect(JSON.parse(refused.stderr).error.code).toBe('event_schema_violation')
 
-  const { events } = await json(['read'], { cwd })
+  const { events } = await json<{ events: readonly object[] }>(['read'], { cwd })
   expect(events).toHaveLength(1)
   expect(events[0]).toMatchObject({
     specversion: '1.0',
@@ -21,7 +21,7 @@ test('publishes one event, validated by the configuration, and shows it', async 
     partitionkey: 'o-1',
     data: { total: 12 },
   })
-  const [topic] = await json(['topics'], { cwd })
+  const [topic] = await json<readonly unknown[]>(['topics'], { cwd })
   expect(topic).toMatchObject({ topic: 'order', published: 1, held: 1 })
 })
 
@@ -41,9 +41,9 @@ test('publishes lines, reports the bad ones by number, and copies events to anot
   expect(strict.code).toBe(1)
   expect(JSON.parse(strict.stdout)).toMatchObject({ line: 1, outcome: 'rejected', error: { code: 'request_invalid' } })
 
-  const { events } = await json(['read'], { cwd })
+  const { events } = await json<{ events: readonly object[] }>(['read'], { cwd })
   expect(events).toHaveLength(2)
-  const ndjson = events.map((event: object) => JSON.stringify(event)).join('\n')
+  const ndjson = events.map((event) => JSON.stringify(event)).join('\n')
   const copied = await millrace(['publish', '-', '--engine', 'sqlite:./copy.db'], {
     cwd,
     input: `${ndjson}\n{"specversion":"1.0"}\n`,

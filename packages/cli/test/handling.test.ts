@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { createMillrace } from '@millrace/core'
+import { waitFor } from '@millrace/core/testing'
 import { sqlite } from '@millrace/sqlite'
 import { expect, test } from 'vitest'
 import { json, millrace, project, SHOP, type Ran } from './command.ts'
@@ -20,9 +21,10 @@ test('handles, traces, mends, requeues, discards and replays', async () => {
 
   const listed = await millrace(['dlq', 'ls'], { cwd })
   expect(listed.stdout).toContain('too \\x1b[31mmuch\\u202e')
-  const letters = await json(['dlq', 'ls', '--type', 'order.placed'], { cwd })
-  const [first, second] = letters.filter((letter: any) => letter.event.data.total < 700)
-  const [grouped] = await json(['dlq', 'ls', '--grouped'], { cwd })
+  const letters = await json<readonly Letter[]>(['dlq', 'ls', '--type', 'order.placed'], { cwd })
+  const [first, second] = letters.filter((letter) => letter.event.data.total < 700)
+  if (first === undefined || second === undefined) throw new Error('Two dead letters are missing.')
+  const [grouped] = await json<readonly { fingerprint: string }[]>(['dlq', 'ls', '--grouped'], { cwd })
   expect(grouped).toMatchObject({ group: 'receipts', count: 3 })
   const shown = await millrace(['dlq', 'show', first.id], { cwd })
   expect(shown.stdout).toMatch(/error +handler_rejected: too/)
@@ -30,8 +32,8 @@ test('handles, traces, mends, requeues, discards and replays', async () => {
 
   const trace = await millrace(['trace', first.eventId], { cwd })
   expect(trace.stdout).toMatch(/└─ order\.placed {2}\+0 ms .*\n +✗ receipts: handler_rejected: /)
-  const { events } = await json(['read', '--type', 'mail.sent'], { cwd })
-  const flow = await json(['trace', events[0].id], { cwd })
+  const { events } = await json<{ events: readonly { id: string }[] }>(['read', '--type', 'mail.sent'], { cwd })
+  const flow = await json<{ events: unknown }>(['trace', events[0]?.id ?? ''], { cwd })
   expect(flow.events).toMatchObject([{ type: 'order.placed', causes: [{ type: 'mail.sent', causes: [] }] }])
 
   expect(await millrace(['dlq', 'requeue'], { cwd })).toMatchObject({
@@ -39,7 +41,7 @@ test('handles, traces, mends, requeues, discards and replays', async () => {
     stderr: expect.stringContaining('--all'),
   })
   expect((await millrace(['dlq', 'discard', first.id, '--all'], { cwd })).code).toBe(2)
-  const dry = await json(['dlq', 'requeue', '--fingerprint', grouped.fingerprint, '--dry-run'], { cwd })
+  const dry = await json(['dlq', 'requeue', '--fingerprint', grouped?.fingerprint ?? '', '--dry-run'], { cwd })
   expect(dry).toMatchObject({ dryRun: true, ids: { length: 3 } })
   expect((await millrace(['dlq', 'edit', first.id, '{"orderId":7}'], { cwd })).stderr).toContain('data.orderId')
   expect((await millrace(['dlq', 'edit', first.id, '{"orderId":"o-5","total":5}'], { cwd })).stdout).toMatch(
@@ -54,7 +56,7 @@ test('handles, traces, mends, requeues, discards and replays', async () => {
   expect((await millrace([...range, '--dry-run'], { cwd })).stdout).toBe('4 events would be replayed into receipts\n')
   expect(await json(range, { cwd })).toMatchObject({ matched: 4, replayed: 4, interrupted: false })
   await workUntil(cwd, { handled: 7, deadLetters: 0 }, { MEND: '1' })
-}, 60_000)
+})
 
 test('says how far a replay got when it is interrupted', async () => {
   const cwd = project(SHOP)
@@ -66,7 +68,9 @@ test('says how far a replay got when it is interrupted', async () => {
   const ran: Ran = await millrace(['replay', '--group', 'receipts', '--from', 'earliest', '--rate', '20'], {
     cwd,
     onStart: async (child) => {
-      while (!ended.signal.aborted && ((await store.groups())[0]?.lane.waiting ?? 0) < 4) continue
+      await waitFor(async () => ended.signal.aborted || ((await store.groups())[0]?.lane.waiting ?? 0) >= 4, {
+        timeoutMs: 60_000,
+      })
       child.kill('SIGINT')
     },
   }).finally(() => ended.abort())
@@ -111,6 +115,29 @@ test('answers the probes of a worker and refuses ranges that make no sense', asy
   }
 })
 
+test('serves the interface of the engine until it is told to stop', async () => {
+  const cwd = project(SHOP)
+  let answer: Promise<unknown> | undefined
+  const served = await millrace(['serve', '--port', '0', '--json'], {
+    cwd,
+    onOutput(child, stdout) {
+      if (answer !== undefined || !stdout.includes('\n')) return
+      answer = fetch(new URL('/v1/topics', JSON.parse(stdout).ready)).then((response) => response.json())
+      void answer.finally(() => child.kill('SIGTERM'))
+    },
+  })
+  expect(served).toMatchObject({ code: 0, stderr: '' })
+  expect(await answer).toBeDefined()
+  const taken = await millrace(['serve', '--host', '0.0.0.0', '--port', '0'], { cwd })
+  expect([taken.code, taken.stderr]).toEqual([2, expect.stringContaining('allowInsecure')])
+})
+
+interface Letter {
+  readonly id: string
+  readonly eventId: string
+  readonly event: { readonly data: { readonly total: number } }
+}
+
 interface Wanted {
   /** Mails sent in all. */
   readonly handled: number
@@ -134,7 +161,11 @@ async function workUntil(
     cwd,
     environment,
     async onStart(child) {
-      while (!ended.signal.aborted && !(await isDone())) await new Promise((resolve) => setTimeout(resolve, 20))
+      await waitFor(async () => ended.signal.aborted || (await isDone()), {
+        timeoutMs: 60_000,
+        everyMs: 20,
+        what: 'the handlers',
+      })
       child.kill('SIGINT')
     },
   }).finally(() => ended.abort())

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { StoredEvent } from '@millrace/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { nearest } from '../src/config/nearest.ts'
@@ -78,7 +79,8 @@ test('a line that is no text or has no end is a fault of that line alone', async
 })
 
 test('a flow is a tree by causation, in which each event is once, circles included', () => {
-  const event = (id: string, causationId?: string): any => ({ id, metadata: { causationId } })
+  const event = (id: string, causationId?: string): StoredEvent =>
+    ({ id, metadata: { causationId } }) as unknown as StoredEvent
   const shape = (nodes: ReturnType<typeof causationTree>): unknown =>
     nodes.map((node) => [node.event.id, shape(node.children)])
   expect(
