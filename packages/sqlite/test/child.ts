@@ -30,10 +30,11 @@ export function startChild(
     child.kill('SIGKILL')
     await once(child, 'exit')
   })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  let lines: AsyncIterator<string> | undefined
   return {
     process: child,
     async line() {
+      lines ??= createInterface({ input: child.stdout })[Symbol.asyncIterator]()
       const next = await lines.next()
       if (next.done === true) throw new Error(`${script} ended before it wrote the expected line.`)
       return next.value

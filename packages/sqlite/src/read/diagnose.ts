@@ -94,8 +94,12 @@ function orphanFindings({ sql: { db } }: ReaderState): Finding[] {
 }
 
 function integrity({ sql: { db } }: ReaderState): Finding {
-  const rows = db.prepare('PRAGMA quick_check(5)').all()
-  const lines = rows.map((row) => String(Object.values(row)[0]))
+  const lines: string[] = []
+  try {
+    for (const row of db.prepare('PRAGMA quick_check(5)').all()) lines.push(String(Object.values(row)[0]))
+  } catch (error) {
+    lines.push(error instanceof Error ? error.message : String(error))
+  }
   return lines.length === 1 && lines[0] === 'ok'
     ? fine('integrity', 'All pages are sound (quick_check).')
     : problem('integrity', `The file is damaged: ${lines.join('; ')}. Stop all processes and restore a backup.`)
