@@ -27,7 +27,9 @@ export function subscribeRejected(millrace: Millrace, runtime: Runtime): Promise
     async (event): Promise<HandlerResult> => {
       const outcome = readAgain(event, runtime.now())
       if ('ignored' in outcome) return undefined
-      if ('reason' in outcome) return reject(outcome.reason)
+      // Of what nobody has touched, the first reason says more than what a second look says.
+      const isEdited = event.metadata.extensions?.['editedfrom'] !== undefined
+      if ('reason' in outcome) return reject(isEdited ? outcome.reason : event.data.reason)
       await millrace.publish(outcome.event)
       return undefined
     },
