@@ -36,11 +36,11 @@ export async function load({
   const agent = new Agent({ keepAlive: true, maxSockets: inFlight })
   const sent = new Map<string, number>()
   const delays: number[] = []
+  await post(agent, url, [eventOf('first')])
   const listening = listen(`${url}/v1/stream?topics=order`, (id) => {
     const at = sent.get(id)
     if (at !== undefined) delays.push(performance.now() - at)
   })
-  await post(agent, url, [eventOf('first')])
   await listening.ready
   const started = performance.now()
   let next = 0

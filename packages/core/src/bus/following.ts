@@ -30,6 +30,8 @@ export interface FollowedChunk {
 const READ_RECORDS = 500
 const WAIT_MS = 10_000
 const LOOK_FOR_TOPICS_MS = 2_000
+/** While a topic that was asked for does not exist yet. */
+const LOOK_FOR_MISSING_MS = 200
 
 interface Followed {
   readonly topic: string
@@ -90,7 +92,8 @@ export async function* follow(
   }
 
   async function discoverLater(): Promise<undefined> {
-    await wait(runtime, LOOK_FOR_TOPICS_MS, ended.signal)
+    const missing = topics !== undefined && topics.some((topic) => !followed.has(topic))
+    await wait(runtime, missing ? LOOK_FOR_MISSING_MS : LOOK_FOR_TOPICS_MS, ended.signal)
     if (!ended.signal.aborted) await join(false)
     return undefined
   }
