@@ -29,12 +29,13 @@ export function createEvent<Type extends string, Input, Output>(
 ): EventMessage<Output, Type> {
   const { limits, runtime } = context
   const output = validateForStorage(definition.schema, data, definition.type, limits)
-  const id = options.id ?? runtime.id()
+  const id = options.id === undefined ? runtime.id() : options.id
   if (options.id !== undefined) assertAttributeText('id', id, limits.idBytes)
   if (options.source !== undefined) checkSource(options.source, limits)
-  const key = options.key ?? definition.keyOf(output)
+  // A null is a mistake, not an absence: the key of `row.id` that was never set would silently lose the order.
+  const key = options.key === undefined ? definition.keyOf(output) : options.key
   if (key !== undefined) checkKey(key, definition.type, limits.idBytes)
-  const subject = options.subject ?? definition.subjectOf(output)
+  const subject = options.subject === undefined ? definition.subjectOf(output) : options.subject
   if (subject !== undefined) assertAttributeText('subject', subject, limits.eventBytes)
   return {
     id,
@@ -42,7 +43,7 @@ export function createEvent<Type extends string, Input, Output>(
     version: String(definition.version),
     timestamp:
       options.timestamp === undefined ? timestampOf(runtime.now()) : normalizeTimestamp(options.timestamp, 'timestamp'),
-    source: options.source ?? context.source,
+    source: options.source === undefined ? context.source : options.source,
     ...(subject === undefined ? undefined : { subject }),
     ...(key === undefined ? undefined : { key }),
     data: output,

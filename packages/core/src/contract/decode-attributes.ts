@@ -120,19 +120,21 @@ function extensionsOf(attributes: Raw): Extensions | undefined {
       }
     }
   }
-  const type = attributes['datacontenttype']
-  if (type !== undefined && type !== null && type !== 'application/json') {
+  const type = text(attributes, 'datacontenttype')
+  const binary =
+    attributes['data_base64'] !== undefined && attributes['data_base64'] !== null && !isJsonText(attributes)
+  if (type !== undefined && (binary || type !== 'application/json')) {
     extensions ??= {}
-    extensions['datacontenttype'] = text(attributes, 'datacontenttype') ?? ''
+    extensions['datacontenttype'] = type
+  }
+  if (binary) {
+    extensions ??= {}
+    extensions[BINARY_MARK] = true
   }
   const schema = attributes['dataschema']
   if (typeof schema === 'string' && !schema.startsWith('millrace:')) {
     extensions ??= {}
     extensions['dataschema'] = schema
-  }
-  if (attributes['data_base64'] !== undefined && attributes['data_base64'] !== null && !isJsonText(attributes)) {
-    extensions ??= {}
-    extensions[BINARY_MARK] = true
   }
   return extensions
 }

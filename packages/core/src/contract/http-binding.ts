@@ -60,7 +60,11 @@ export function encodeBinary(
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(attributes)) headers[PREFIX + name] = encodeHeader(String(value))
   if (typeof datacontenttype === 'string') headers['content-type'] = datacontenttype
-  if (typeof data_base64 === 'string') return { headers, body: base64ToBytes(data_base64) }
+  if (typeof data_base64 === 'string') {
+    // Without a content type a receiver takes a body for JSON.
+    headers['content-type'] ??= 'application/octet-stream'
+    return { headers, body: base64ToBytes(data_base64) }
+  }
   if (data === undefined) return { headers, body: undefined }
   const isText = typeof data === 'string' && typeof datacontenttype === 'string' && !isJsonType(datacontenttype)
   return { headers, body: isText ? data : JSON.stringify(data) }
