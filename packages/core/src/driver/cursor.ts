@@ -56,10 +56,13 @@ function parse(text: string): unknown {
 }
 
 function toBase64Url(json: string): string {
-  let binary = ''
-  for (const byte of new TextEncoder().encode(json)) binary += String.fromCharCode(byte)
+  // Topics and positions are ASCII nearly always; then the text is its own bytes.
+  const binary = NOT_ASCII.test(json) ? String.fromCharCode(...new TextEncoder().encode(json)) : json
   return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
 }
+
+// oxlint-disable-next-line no-control-regex -- the range is meant
+const NOT_ASCII = /[^\x00-\x7f]/
 
 function invalid(text: string): MillraceError {
   return new MillraceError(

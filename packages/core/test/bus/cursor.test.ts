@@ -1,0 +1,36 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { decodeCursor, encodeCursor } from '../../src/driver/cursor.ts'
+import { isMillraceError } from '../../src/runtime/error.ts'
+
+const place = fc.record({ partition: fc.nat(1_000), position: fc.stringMatching(/^[0-9]{16}$/) })
+const cursor = fc.record({ topics: fc.dictionary(fc.string({ minLength: 1, unit: 'grapheme' }).filter((topic) => topic !== '__proto__'), fc.array(place, { maxLength: 20 }), { noNullPrototype: true }), time: fc.nat() }, { requiredKeys: ['topics'], noNullPrototype: true }) // prettier-ignore
+
+it('gives back what was encoded, in characters that are safe in a URL and in an SSE id', () => {
+  fc.assert(
+    fc.property(cursor, (value) => {
+      const text = encodeCursor(value)
+      expect(text).toMatch(/^[A-Za-z0-9_-]+$/)
+      expect(decodeCursor(text)).toEqual(value)
+    }),
+  )
+})
+
+it('refuses everything else with one typed error', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.json().map((json) => btoa(encodeURIComponent(json))),
+        fc.json().map((json) => Buffer.from(json).toString('base64url')),
+      ),
+      (text) => {
+        try {
+          decodeCursor(text)
+        } catch (error) {
+          expect(isMillraceError(error, 'position_invalid')).toBe(true)
+        }
+      },
+    ),
+  )
+})
