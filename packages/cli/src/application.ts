@@ -56,4 +56,5 @@ function portVariable(text: string | undefined): number | undefined {
   return port
 }
 
+/** The highest number of a TCP port. */
 export const HIGHEST_PORT = 65_535

@@ -5,6 +5,7 @@ import { count, duration } from './output/amount.ts'
 import { createProgress } from './output/progress.ts'
 import type { Session } from './session.ts'
 
+/** How lines become events. */
 export interface PublishLinesOptions {
   /** Throws for a line that holds no event. */
   readonly toEvent: (text: string) => EventMessage

@@ -31,6 +31,7 @@ export interface Session {
   readonly output: Output
 }
 
+/** What a command asks of its session. */
 export interface SessionOptions {
   /** The command may make an SQLite file that is not there. */
   readonly creates?: boolean

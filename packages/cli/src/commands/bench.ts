@@ -26,6 +26,7 @@ const TYPE = 'millrace-bench.measured'
 const KEYS = 100
 const MOST_WAITING_MS = 60_000
 
+/** `millrace bench`: the engine that you have, measured. */
 export function addBench(program: Command, host: Host): void {
   program
     .command('bench')

@@ -11,6 +11,7 @@ interface DevFlags extends ListenFlags {
   readonly reload: boolean
 }
 
+/** `millrace dev`: the configuration with the operator page, loaded again on change. */
 export function addDev(program: Command, host: Host): void {
   program
     .command('dev')

@@ -5,6 +5,7 @@ import { jsonArgument } from '../input/json-text.ts'
 import { printable } from '../output/escape.ts'
 import { withMillrace } from '../session.ts'
 
+/** `millrace dlq edit`: back to its group with other data. */
 export function addDlqEdit(dlq: Command, host: Host): void {
   dlq
     .command('edit')

@@ -11,6 +11,7 @@ interface LsFlags extends FilterFlags {
   readonly grouped?: boolean
 }
 
+/** `millrace dlq ls`: dead letters, one a row or counted by kind. */
 export function addDlqLs(dlq: Command, host: Host): void {
   withFilterOptions(dlq.command('ls').description('List dead letters, newest first.'))
     .option('-n, --limit <count>', 'how many', wholeNumber(1, 1_000), 100)

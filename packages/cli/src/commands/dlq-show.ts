@@ -3,6 +3,7 @@ import type { Host } from '../host.ts'
 import { printable, safeJson } from '../output/escape.ts'
 import { withMillrace } from '../session.ts'
 
+/** `millrace dlq show`: one dead letter with its story. */
 export function addDlqShow(dlq: Command, host: Host): void {
   dlq
     .command('show')

@@ -4,6 +4,7 @@ import type { Host } from '../host.ts'
 import { printTable } from '../output/table.ts'
 import { withMillrace } from '../session.ts'
 
+/** `millrace doctor`: what is the case with the engine, and what to do. */
 export function addDoctor(program: Command, host: Host): void {
   program
     .command('doctor')

@@ -4,6 +4,7 @@ import { duration } from '../output/amount.ts'
 import { printTable } from '../output/table.ts'
 import { withMillrace } from '../session.ts'
 
+/** `millrace groups`: who listens, and how they are. */
 export function addGroups(program: Command, host: Host): void {
   program
     .command('groups')

@@ -5,6 +5,7 @@ import type { Host } from '../host.ts'
 import { printTable } from '../output/table.ts'
 import { withMillrace } from '../session.ts'
 
+/** `millrace lag`: how far groups are behind, by partition. */
 export function addLag(program: Command, host: Host): void {
   program
     .command('lag')

@@ -20,6 +20,7 @@ interface PublishFlags {
   readonly strict?: boolean
 }
 
+/** `millrace publish`: one event, or one a line. */
 export function addPublish(program: Command, host: Host): void {
   program
     .command('publish')

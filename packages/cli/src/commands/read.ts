@@ -16,6 +16,7 @@ interface ReadFlags {
   readonly backwards?: boolean
 }
 
+/** `millrace read`: a page of the log. */
 export function addRead(program: Command, host: Host): void {
   program
     .command('read')

@@ -20,6 +20,7 @@ interface ReplayFlags {
   readonly dryRun?: boolean
 }
 
+/** `millrace replay`: a range of the log to one group again. */
 export function addReplay(program: Command, host: Host): void {
   program
     .command('replay')

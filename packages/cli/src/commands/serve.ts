@@ -4,6 +4,7 @@ import type { Host } from '../host.ts'
 import { wholeNumber } from '../input/whole-number.ts'
 import { withMillrace } from '../session.ts'
 
+/** `millrace serve`: the HTTP side alone. */
 export function addServe(program: Command, host: Host): void {
   program
     .command('serve')

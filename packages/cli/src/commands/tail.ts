@@ -12,6 +12,7 @@ interface TailOptions {
   readonly limit?: number
 }
 
+/** `millrace tail`: the log as it grows. */
 export function addTail(program: Command, host: Host): void {
   program
     .command('tail')

@@ -4,6 +4,7 @@ import { bytes } from '../output/amount.ts'
 import { printTable } from '../output/table.ts'
 import { withMillrace } from '../session.ts'
 
+/** `millrace topics`: what there is to listen to. */
 export function addTopics(program: Command, host: Host): void {
   program
     .command('topics')

@@ -8,6 +8,7 @@ import { printable } from '../output/escape.ts'
 import type { Output } from '../output/output.ts'
 import { withMillrace } from '../session.ts'
 
+/** `millrace trace`: one flow as a tree. */
 export function addTrace(program: Command, host: Host): void {
   program
     .command('trace')

@@ -5,6 +5,7 @@ import { wholeNumber } from '../input/whole-number.ts'
 import { withMillrace } from '../session.ts'
 import { listenForHealth } from '../worker-health.ts'
 
+/** `millrace worker`: the handlers alone. */
 export function addWorker(program: Command, host: Host): void {
   program
     .command('worker')

@@ -10,8 +10,10 @@ export const VARIABLES = [
   'MILLRACE_PORT',
 ] as const
 
+/** The name of a variable that the command reads. */
 export type Variable = (typeof VARIABLES)[number]
 
+/** The variables of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**

@@ -21,6 +21,7 @@ export interface Settings {
   readonly configPath: string | undefined
 }
 
+/** What settings are resolved from. */
 export interface SettingsQuery {
   readonly cwd: string
   readonly environment: Environment

@@ -3,6 +3,7 @@ import type { Host } from '../host.ts'
 import { codeOf, messageOf } from '../failure.ts'
 import { printable, safeJson } from './escape.ts'
 
+/** A colour or another style, by the name that Node.js gives it. */
 export type Style = Parameters<typeof styleText>[0]
 
 /** Where a command speaks: data on stdout, all else on stderr. */
@@ -25,6 +26,7 @@ export interface Output {
   paint(style: Style, text: string): string
 }
 
+/** What the flags say about output. */
 export interface OutputOptions {
   readonly json: boolean
   readonly color: boolean
