@@ -1,0 +1,141 @@
+import { matchesPattern } from '../contract/event-name.ts'
+import type { Violation } from './check-history.ts'
+import type { FinalEvent, FinalGroup, FinalState } from './history.ts'
+import { partitionNameOf, type Claim, type Handling, type ReadHistory } from './read-history.ts'
+
+/** Every stored event at every group: handled or in its dead letters, not twice without a cause, in the order of its key. */
+export function checkDeliveries(
+  read: ReadHistory,
+  final: FinalState,
+): { readonly violations: readonly Violation[]; readonly duplicatesAllowed: number } {
+  const violations: Violation[] = []
+  const handled = Map.groupBy(read.handlings, deliveryName)
+  const unclean = Map.groupBy(
+    read.claims.filter((claim) => !claim.clean),
+    partitionNameOf,
+  )
+  const lettered = new Set(final.letters.map(({ group, id }) => `${group} ${id}`))
+  const requeued = new Map(read.requeued.map(({ group, id, line }) => [`${group} ${id}`, line]))
+  let duplicatesAllowed = 0
+  for (const group of final.groups) {
+    const events = final.events.filter((event) => listens(group, event))
+    for (const event of events) {
+      const name = `${group.group} ${event.id}`
+      const runs = handled.get(name) ?? []
+      const again = requeued.get(name) ?? -1
+      if (!lettered.has(name) && !runs.some(({ outcome, endLine }) => outcome === 'done' && endLine > again)) {
+        const tried = runs.map(({ outcome, process }) => `${outcome ?? 'died'} in ${process}`).join(', ')
+        violations.push({
+          property: 'lost',
+          text: `The event ${event.id} (${placeOf(event)}) was neither handled by ${group.group} nor is it in its dead letters${again >= 0 ? ' after a requeue' : ''}. Tried: ${tried || 'never'}.`,
+        })
+      }
+      if (again >= 0) continue
+      const { allowed, without } = duplicatesOf(runs, unclean)
+      duplicatesAllowed += allowed
+      violations.push(...without)
+    }
+    if (group.ordering === 'key') violations.push(...orderOf(events, group, handled, requeued))
+  }
+  violations.push(...phantoms(read, final), ...replays(read, handled, lettered))
+  return { violations, duplicatesAllowed }
+}
+
+/** Handlings of one event by one group, replays apart. */
+function deliveryName({ group, id, generation }: Handling): string {
+  return generation === 0 ? `${group} ${id}` : `${group} ${id} again`
+}
+
+/** A delivery after one that was done needs a cause: its partition was taken over from an owner that ended uncleanly. */
+function duplicatesOf(
+  runs: readonly Handling[],
+  unclean: ReadonlyMap<string, readonly Claim[]>,
+): { readonly allowed: number; readonly without: readonly Violation[] } {
+  const without: Violation[] = []
+  let allowed = 0
+  const first = runs.find(({ outcome }) => outcome === 'done')
+  if (first === undefined) return { allowed, without }
+  for (const run of runs) {
+    if (run.startLine <= first.endLine) continue
+    const claims = unclean.get(partitionNameOf(run)) ?? []
+    if (claims.some(({ line }) => line > first.startLine && line < run.startLine)) {
+      allowed += 1
+    } else {
+      without.push({
+        property: 'duplicate',
+        text: `The event ${run.id} (${placeOf(run)}) was done by ${run.group} in ${first.process} and came again in ${run.process}, though nobody had died or lost the lease in between.`,
+      })
+    }
+  }
+  return { allowed, without }
+}
+
+/** First completed deliveries of a key must follow the order of positions. Dead letters and requeues have left the order. */
+function orderOf(
+  events: readonly FinalEvent[],
+  group: FinalGroup,
+  handled: ReadonlyMap<string, readonly Handling[]>,
+  requeued: ReadonlyMap<string, number>,
+): Violation[] {
+  const violations: Violation[] = []
+  const byKey = Map.groupBy(
+    events.filter(({ key }) => key !== undefined),
+    ({ topic, key }) => `${topic} ${key}`,
+  )
+  for (const ofKey of byKey.values()) {
+    let latest: Handling | undefined
+    for (const { id } of ofKey.toSorted((a, b) => (a.position < b.position ? -1 : 1))) {
+      const name = `${group.group} ${id}`
+      if (requeued.has(name)) continue
+      const first = handled.get(name)?.find(({ outcome }) => outcome === 'done')
+      if (first === undefined) continue
+      if (latest !== undefined && first.endLine < latest.endLine) {
+        violations.push({
+          property: 'reordered',
+          text: `In ${group.group} the key ${first.key} of ${first.topic} had position ${first.position} (${first.process}) done before ${latest.position} (${latest.process}).`,
+        })
+      } else latest = first
+    }
+  }
+  return violations
+}
+
+function phantoms(read: ReadHistory, final: FinalState): Violation[] {
+  const stored = new Set(final.events.map(({ id }) => id))
+  return read.handlings
+    .filter(({ id }) => !read.invoked.has(id) || !stored.has(id))
+    .map((run) => ({
+      property: read.rejected.has(run.id) ? 'rejected-seen' : 'phantom',
+      text: `The event ${run.id} was handled by ${run.group} and is ${read.invoked.has(run.id) ? 'not stored' : 'nobody’s'}.`,
+    }))
+}
+
+function replays(
+  read: ReadHistory,
+  handled: ReadonlyMap<string, readonly Handling[]>,
+  lettered: ReadonlySet<string>,
+): Violation[] {
+  return read.replayed
+    .filter(
+      ({ group, id }) =>
+        !lettered.has(`${group} ${id}`) &&
+        !(handled.get(`${group} ${id} again`) ?? []).some(({ outcome }) => outcome === 'done'),
+    )
+    .map(({ group, id }) => ({ property: 'lost', text: `The event ${id} was replayed into ${group} and not handled.` }))
+}
+
+function listens(group: FinalGroup, event: FinalEvent): boolean {
+  return group.types.some((type) => type === event.type || matchesPattern(type, event.type))
+}
+
+function placeOf({
+  topic,
+  partition,
+  position,
+}: {
+  readonly topic: string
+  readonly partition: number
+  readonly position: string
+}): string {
+  return `${topic} ${partition} ${position}`
+}

@@ -1,0 +1,71 @@
+import { checkDeliveries } from './check-deliveries.ts'
+import { checkHandling } from './check-handling.ts'
+import { checkLeases } from './check-leases.ts'
+import { checkPublishes } from './check-publishes.ts'
+import type { FinalState, HistoryEntry } from './history.ts'
+import { readHistory } from './read-history.ts'
+
+/** What a check found: the name of the broken property, and what shows it. */
+export interface Violation {
+  readonly property:
+    | 'lost'
+    | 'phantom'
+    | 'rejected-seen'
+    | 'stored-twice'
+    | 'reordered'
+    | 'overlap'
+    | 'duplicate'
+    | 'zombie-write'
+    | 'early-hand-over'
+    | 'attempts'
+    | 'dead-letter'
+    | 'not-drained'
+  readonly text: string
+}
+
+/** What a history shows beside violations. */
+export interface HistoryReport {
+  readonly violations: readonly Violation[]
+  readonly counts: {
+    readonly acknowledged: number
+    readonly unknown: number
+    readonly rejected: number
+    readonly stored: number
+    readonly handled: number
+    /** Deliveries that came again after a crash or a lost lease, as promised. */
+    readonly duplicatesAllowed: number
+    readonly deadLetters: number
+    readonly fenced: number
+    readonly claims: number
+    readonly uncleanClaims: number
+  }
+}
+
+/**
+ * Judges a history against the promises: pure, the same for simulated and real processes. Entries must be in the order of
+ * their times.
+ */
+export function checkHistory(history: readonly HistoryEntry[], final: FinalState): HistoryReport {
+  const read = readHistory(history)
+  const deliveries = checkDeliveries(read, final)
+  return {
+    violations: [
+      ...checkPublishes(read, final),
+      ...deliveries.violations,
+      ...checkHandling(read, final),
+      ...checkLeases(read),
+    ],
+    counts: {
+      acknowledged: read.acknowledged.size,
+      unknown: read.unknown.size,
+      rejected: read.rejected.size,
+      stored: final.events.length,
+      handled: read.handlings.length,
+      duplicatesAllowed: deliveries.duplicatesAllowed,
+      deadLetters: final.letters.length,
+      fenced: read.writes.filter((write) => !write.accepted).length,
+      claims: read.claims.length,
+      uncleanClaims: read.claims.filter((claim) => !claim.clean).length,
+    },
+  }
+}
