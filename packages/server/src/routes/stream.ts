@@ -1,4 +1,5 @@
 import { MillraceError, type FollowOptions } from '@millrace/core'
+import { compilePattern } from '@millrace/core/contract'
 import type { Context } from 'hono'
 import { API_HEADERS } from '../reply.ts'
 import { readQuery, type Query } from '../request/query.ts'
@@ -73,6 +74,8 @@ function filterOf(query: Query): Pick<FollowOptions, 'topics' | 'types'> {
       })
     }
   }
+  // A pattern that is none would only be found out by the first event.
+  for (const type of types) if (type.includes('*')) compilePattern(type)
   return { ...(topics.length === 0 ? {} : { topics }), ...(types.length === 0 ? {} : { types }) }
 }
 
