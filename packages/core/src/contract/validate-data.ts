@@ -20,7 +20,7 @@ export function validateData<Output>(schema: StandardSchema<unknown, Output>, va
     })
   }
   if (isPromiseLike(result)) throw asyncSchema(result, value, type)
-  if (result.issues !== undefined) throw violation(result.issues, type)
+  if (result.issues !== undefined) throw violation(result.issues, value, type)
   return result.value
 }
 
@@ -85,8 +85,8 @@ function asyncSchema(result: PromiseLike<unknown>, value: unknown, type: string)
   )
 }
 
-function violation(issues: readonly SchemaIssue[], type: string): MillraceError {
-  const shown = issues.slice(0, MOST_ISSUES_SHOWN).map((issue) => `${pathOf(issue)}: ${issue.message}`)
+function violation(issues: readonly SchemaIssue[], value: unknown, type: string): MillraceError {
+  const shown = issues.slice(0, MOST_ISSUES_SHOWN).map((issue) => `${pathOf(issue)}: ${withoutValue(issue, value)}`)
   const more = issues.length > MOST_ISSUES_SHOWN ? `; and ${issues.length - MOST_ISSUES_SHOWN} more` : ''
   const first = issues[0]
   return new MillraceError('event_schema_violation', `The data does not fit "${type}": ${shown.join('; ')}${more}.`, {
@@ -96,8 +96,41 @@ function violation(issues: readonly SchemaIssue[], type: string): MillraceError 
 }
 
 function pathOf(issue: SchemaIssue): string {
-  const steps = (issue.path ?? []).map((step) => (typeof step === 'object' ? step.key : step))
-  return steps.reduce<string>(joinPath, 'data')
+  return stepsOf(issue).reduce<string>(joinPath, 'data')
+}
+
+function stepsOf({ path = [] }: SchemaIssue): readonly PropertyKey[] {
+  return path.map((step) => (typeof step === 'object' ? step.key : step))
+}
+
+/**
+ * What a validator says without the value that it says it about: errors end up in logs, and payloads must not. ArkType
+ * appends `(was ...)`, Valibot `received ...`; any other mention of the value is masked. Plain type names stay.
+ */
+function withoutValue(issue: SchemaIssue, root: unknown): string {
+  const message = issue.message
+    .slice(0, LONGEST_MESSAGE)
+    .replace(/ \(was (?!(?:an? )?[A-Za-z]+\)$)[\s\S]*$/, '')
+    .replace(/,? (?:but )?received (?![A-Za-z]+$)[\s\S]*$/i, '')
+  const value = valueAt(root, stepsOf(issue))
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'bigint') return message
+  const shown = String(value)
+  const masked = message.replaceAll(JSON.stringify(shown), '(the value)')
+  return shown.length >= SHORTEST_MASKED ? masked.replaceAll(shown, '(the value)') : masked
+}
+
+const LONGEST_MESSAGE = 300
+/** Shorter values are found in ordinary words and numbers, and give nothing away. */
+const SHORTEST_MASKED = 4
+
+function valueAt(root: unknown, steps: readonly PropertyKey[]): unknown {
+  let value = root
+  try {
+    for (const step of steps) value = (value as Readonly<Record<PropertyKey, unknown>>)[step]
+  } catch {
+    return undefined
+  }
+  return value
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {

@@ -128,6 +128,25 @@ describe('create', () => {
   })
 
   it.each([
+    ['zod', z.object({ a: z.enum(['x']), b: z.number() })],
+    ['valibot', v.object({ a: v.picklist(['x']), b: v.number() })],
+    ['arktype', type({ a: "'x'", b: 'number' })],
+    [
+      'own text',
+      z.object({ a: z.string().refine(() => false, { error: (issue) => `no ${String(issue.input)}` }), b: z.number() }),
+    ],
+  ])('keeps the values out of the message (%s)', (_name, strict) => {
+    const Strict = defineEvent('strict.event', { schema: strict })
+    for (const secret of ['hunter2', 'a "quoted"\nsecret hunter2', { hunter2: ['hunter2'] }]) {
+      const { message, path } = failure(() => Strict.create({ a: secret, b: secret } as never))
+      expect(message).not.toContain('hunter2')
+      expect(path).toBe('data.a')
+    }
+    const { message } = failure(() => Strict.create({ a: 'x', b: 'hunter2' } as never))
+    expect(message).toMatch(/data\.[ab]: .{5,}/)
+  })
+
+  it.each([
     ['zod', z.object({ a: z.string().refine(async () => true) })],
     ['valibot', v.objectAsync({ a: v.string() })],
   ])('refuses an asynchronous schema (%s)', (_name, asyncSchema) => {
