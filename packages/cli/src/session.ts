@@ -79,12 +79,26 @@ export async function withMillrace<Result>(
       return await work({ host, millrace, settings, output })
     })
   } finally {
-    await millrace.close({ timeoutMs: CLOSE_MS })
+    await closeInTime(host, millrace, output)
     clearInterval(alive)
   }
 }
 
 const CLOSE_MS = 8_000
+const GIVE_UP_MS = 9_500
+
+/** An engine that does not answer must not keep the command from ending. */
+async function closeInTime(host: Host, millrace: Millrace, output: Output): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), GIVE_UP_MS)
+  })
+  const outcome = await Promise.race([millrace.close({ timeoutMs: CLOSE_MS }), late])
+  clearTimeout(timer)
+  if (outcome !== 'late') return
+  output.warn(`The engine did not close within ${GIVE_UP_MS} ms; what was not settled is handled again.`)
+  host.fail()
+}
 
 function backboneOf(
   { engine, name, config }: Settings,

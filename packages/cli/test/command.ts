@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, vi } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 
 // Each test starts many processes, and a busy machine is slow to start them.
 vi.setConfig({ testTimeout: 180_000 })
@@ -26,12 +26,12 @@ export interface RunOptions {
   readonly onOutput?: (child: ChildProcess, stdout: string, stderr: string) => void
 }
 
-/** A folder of its own, in which the packages of the workspace resolve; removed after the tests of the file. */
+/** A folder of its own, in which the packages of the workspace resolve; removed after the test. */
 export function project(files: Readonly<Record<string, string>> = {}): string {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'))
   symlinkSync(MODULES, join(folder, 'node_modules'))
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
 
@@ -44,6 +44,8 @@ export function millrace(
     cwd,
     env: { PATH: process.env['PATH'], HOME: cwd, ...environment },
   })
+  // A test that has given up leaves no process behind.
+  onTestFinished(() => void child.kill('SIGKILL'))
   return new Promise((resolve, reject) => {
     let stdout = ''
     let stderr = ''
