@@ -1,7 +1,11 @@
+import type { Capabilities } from '@millrace/core/driver'
 import { describe, test } from 'vitest'
 import type { ConformanceOptions } from './context.ts'
 import { SUBJECTS } from './properties.ts'
-import { reasonToSkip, runProperty, seedOfRun } from './run-property.ts'
+import { probeCapabilities, reasonToSkip, runProperty, seedOfRun } from './run-property.ts'
+
+/** Generous: it only ends what hangs. */
+const TIMEOUT_MS = 120_000
 
 /**
  * Registers the suite with Vitest: one test for each property, each on an engine of its own. What the engine cannot do
@@ -12,12 +16,16 @@ import { reasonToSkip, runProperty, seedOfRun } from './run-property.ts'
  */
 export function conformance(options: ConformanceOptions): void {
   const seed = seedOfRun()
+  let probed: Promise<Capabilities> | undefined
+  const capabilities = (): Promise<Capabilities> => (probed ??= probeCapabilities(options))
   describe(`${options.name} keeps the promises of the ports`, () => {
     for (const [subject, properties] of Object.entries(SUBJECTS)) {
+      // oxlint-disable-next-line vitest/valid-title -- the subjects are a table
       describe(subject, () => {
         for (const property of properties) {
-          test(property.id, async ({ skip }) => {
-            const reason = await reasonToSkip(property, options)
+          // oxlint-disable-next-line vitest/valid-title -- the ids of properties are the titles
+          test(property.id, { timeout: TIMEOUT_MS }, async ({ skip }) => {
+            const reason = await reasonToSkip(property, options, capabilities)
             if (reason !== undefined) skip(`Not for ${options.name}: ${reason}.`)
             await runProperty(property, options, seed)
           })

@@ -1,9 +1,11 @@
 import { deadLetterProperties } from './properties/dead-letters.ts'
+import { dedupeProperties } from './properties/dedupe.ts'
 import { groupProperties } from './properties/groups.ts'
 import { lagProperties } from './properties/lag.ts'
 import { laneProperties } from './properties/lane.ts'
 import { leaseProperties } from './properties/leases.ts'
 import { lifecycleProperties } from './properties/lifecycle.ts'
+import { memberProperties } from './properties/members.ts'
 import { publishProperties } from './properties/publish.ts'
 import { readProperties } from './properties/read.ts'
 import { retentionProperties } from './properties/retention.ts'
@@ -15,8 +17,10 @@ import type { Property } from './property.ts'
 export const SUBJECTS: Readonly<Record<string, readonly Property[]>> = {
   lifecycle: lifecycleProperties,
   publish: publishProperties,
+  dedupe: dedupeProperties,
   read: readProperties,
   groups: groupProperties,
+  members: memberProperties,
   leases: leaseProperties,
   settle: settleProperties,
   lag: lagProperties,

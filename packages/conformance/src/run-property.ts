@@ -1,5 +1,6 @@
-import { createContext, type ConformanceOptions, type Context } from './context.ts'
-import type { Need, Property } from './property.ts'
+import type { Capabilities } from '@millrace/core/driver'
+import { createContext, type ConformanceOptions } from './context.ts'
+import type { Property } from './property.ts'
 
 /** Runs one property on a fresh engine. Throws what it throws, with the seed in the message. */
 export async function runProperty(property: Property, options: ConformanceOptions, seed: number): Promise<void> {
@@ -14,19 +15,31 @@ export async function runProperty(property: Property, options: ConformanceOption
   }
 }
 
-/** Why a property cannot run on this engine; undefined when it can. */
-export async function reasonToSkip(property: Property, options: ConformanceOptions): Promise<string | undefined> {
+/** Why a property cannot run on this engine; undefined when it can. `capabilities` are asked only if it needs some. */
+export async function reasonToSkip(
+  property: Property,
+  options: ConformanceOptions,
+  capabilities: () => Promise<Capabilities>,
+): Promise<string | undefined> {
   const written = options.skip?.[property.id]
   if (written !== undefined) return written
-  const { needs = [] } = property
-  if (needs.includes('restart') && options.restart === undefined) return 'its data does not outlive a restart'
-  if (needs.includes('secondProcess') && options.secondProcess === undefined) return 'it has one process only'
-  const abilities = needs.filter((need) => need !== 'restart' && need !== 'secondProcess')
-  if (abilities.length === 0) return undefined
+  for (const need of property.needs ?? []) {
+    if (need === 'restart') {
+      if (options.restart === undefined) return 'its data does not outlive a restart'
+    } else if (need === 'secondProcess') {
+      if (options.secondProcess === undefined) return 'it has one process only'
+    } else if ((await capabilities())[need].level === 'none') {
+      return `its capability "${need}" is none`
+    }
+  }
+  return undefined
+}
+
+/** What an engine declares when it is connected. */
+export async function probeCapabilities(options: ConformanceOptions): Promise<Capabilities> {
   const context = await createContext(options, 1)
   try {
-    const missing = await missingAbility(context, abilities)
-    return missing === undefined ? undefined : `its capability "${missing}" is none`
+    return (await context.open()).transport.capabilities
   } finally {
     await context.end()
   }
@@ -36,11 +49,4 @@ export async function reasonToSkip(property: Property, options: ConformanceOptio
 export function seedOfRun(): number {
   const given = Number(process.env['MILLRACE_SEED'])
   return Number.isInteger(given) && given > 0 ? given : Math.floor(Math.random() * 2 ** 31) + 1
-}
-
-type Ability = Exclude<Need, 'restart' | 'secondProcess'>
-
-async function missingAbility(context: Context, abilities: readonly Ability[]): Promise<Ability | undefined> {
-  const { capabilities } = (await context.open()).transport
-  return abilities.find((ability) => capabilities[ability].level === 'none')
 }

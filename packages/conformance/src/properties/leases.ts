@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import type { Driver, GroupFilter } from '@millrace/core/driver'
+import type { Driver } from '@millrace/core/driver'
 import type { Context } from '../context.ts'
 import { eventually } from '../eventually.ts'
 import type { Property } from '../property.ts'
 import { publishAll, record } from '../records.ts'
-import { consumeLeases, joinGroup, settledUpTo, takeOver, type Lease } from '../worker.ts'
+import { consumeLeases, joinGroup, NO_PROGRESS, settledUpTo, takeOver, type Lease } from '../worker.ts'
 
 /** What members and leases must do. */
 export const leaseProperties: readonly Property[] = [
@@ -14,12 +14,8 @@ export const leaseProperties: readonly Property[] = [
   { id: '22 a member is expelled only with the count observed', run: expel },
   { id: '22 leases outlive a crash until somebody takes them', needs: ['restart'], run: afterCrash },
   { id: '22 members of two processes see one another', needs: ['secondProcess'], run: twoProcesses },
-  { id: '25 a living member counts up', run: countsUp },
-  { id: '25 a member whose thread is blocked stops counting', run: blockedThread },
   { id: '29 a partition given back tells whether it is clean', run: giveBack },
   { id: '29 a member that leaves frees its partitions', run: leaving },
-  { id: '44 joining again replaces what is known of a member', run: joinAgain },
-  { id: '45 the filter of a group changes one epoch at a time', run: filterEpochs },
 ]
 
 const PLACE = { group: 'crew', topic: 'work' }
@@ -137,7 +133,9 @@ async function expel({ open }: Context): Promise<void> {
   )
   const [lease] = await takeOver(driver, 'crew', 'work', 'clock')
   assert.equal(lease?.clean, false, 'what a dead member had is not clean')
-  const late = await consumeLeases(driver, 'crew', 'work', taken).settle([settledUpTo(taken[0] as Lease, '', 0)])
+  const late = await consumeLeases(driver, 'crew', 'work', taken).settle([
+    { ...NO_PROGRESS, ...(taken[0] as Lease), newlySettled: 0 },
+  ])
   assert.deepEqual(late.fenced, [0])
   await joinGroup(driver, 'crew', 'dead')
   assert.equal((await leases.observe('crew')).members.length, 2, 'it can join anew')
@@ -185,7 +183,7 @@ async function twoProcesses({ open, openSecond }: Context): Promise<void> {
   const [mine] = await takeOver(here, 'crew', 'work', 'here')
   await takeOver(there, 'crew', 'work', 'there')
   assert.ok(mine)
-  const late = await consumeLeases(here, 'crew', 'work', [mine]).settle([settledUpTo(mine, '', 0)])
+  const late = await consumeLeases(here, 'crew', 'work', [mine]).settle([{ ...NO_PROGRESS, ...mine, newlySettled: 0 }])
   assert.deepEqual(late.fenced, [0])
   const seen = new Map<string, number>()
   await eventually('each sees the other count', async () => {
@@ -193,50 +191,6 @@ async function twoProcesses({ open, openSecond }: Context): Promise<void> {
       if (count >= 2) seen.set(member, count)
     }
     return seen.size === 2
-  })
-}
-
-async function countsUp({ open }: Context): Promise<void> {
-  const driver = await open()
-  await prepare(driver)
-  await driver.stores.leases.join(
-    { member: 'quick', group: 'crew', label: 'quick', filterEpoch: 0 },
-    { everyMs: 10, aliveWithinMs: 600_000, alive: new Int32Array(new SharedArrayBuffer(4)) },
-  )
-  let last = -1
-  for (let round = 0; round < 3; round += 1) {
-    last = await eventually(`the count moves on from ${last}`, async () => {
-      const count = (await driver.stores.leases.observe('crew')).members[0]?.count ?? 0
-      return count > last ? count : undefined
-    })
-  }
-}
-
-async function blockedThread({ open }: Context): Promise<void> {
-  const driver = await open()
-  await prepare(driver)
-  const alive = new Int32Array(new SharedArrayBuffer(4))
-  await driver.stores.leases.join(
-    { member: 'blocked', group: 'crew', label: 'blocked', filterEpoch: 0 },
-    { everyMs: 5, aliveWithinMs: 40, alive },
-  )
-  await joinGroup(driver, 'crew', 'clock')
-  const counts = async (): Promise<{ blocked: number; clock: number }> => {
-    const { members } = await driver.stores.leases.observe('crew')
-    const of = (name: string): number => members.find(({ member }) => member === name)?.count ?? 0
-    return { blocked: of('blocked'), clock: of('clock') }
-  }
-  const stopped = await eventually('it stops while another member counts four times', async () => {
-    const before = await counts()
-    const after = await eventually('four counts', async () => {
-      const now = await counts()
-      return now.clock >= before.clock + 4 ? now : undefined
-    })
-    return after.blocked === before.blocked ? after : undefined
-  })
-  await eventually('it counts again when its thread turns', async () => {
-    Atomics.add(alive, 0, 1)
-    return (await counts()).blocked > stopped.blocked
   })
 }
 
@@ -282,44 +236,5 @@ async function leaving({ open }: Context): Promise<void> {
     taken.map(({ clean }) => clean),
     [true, ...rest.map(() => false)],
     'only what was given back is clean',
-  )
-}
-
-async function joinAgain({ open }: Context): Promise<void> {
-  const driver = await open()
-  const { leases } = driver.stores
-  await prepare(driver)
-  const alive = new Int32Array(new SharedArrayBuffer(4))
-  for (const filterEpoch of [1, 2]) {
-    await leases.join(
-      { member: 'm', group: 'crew', label: `label ${filterEpoch}`, filterEpoch },
-      { everyMs: 50, aliveWithinMs: 60_000, alive },
-    )
-    const { members } = await leases.observe('crew')
-    assert.deepEqual(
-      members.map(({ count: _, ...info }) => info),
-      [{ member: 'm', group: 'crew', label: `label ${filterEpoch}`, filterEpoch }],
-    )
-  }
-}
-
-async function filterEpochs({ open }: Context): Promise<void> {
-  const driver = await open()
-  const { leases } = driver.stores
-  await prepare(driver)
-  assert.equal((await leases.observe('crew')).filter, undefined)
-  const first = { epoch: 1, types: ['a.b', 'c.*'] }
-  assert.deepEqual(await leases.putFilter('crew', first), first)
-  assert.deepEqual(await leases.putFilter('crew', { epoch: 3, types: ['x'] }), first, 'an epoch is not left out')
-  assert.deepEqual(await leases.putFilter('crew', { epoch: 1, types: ['x'] }), first, 'an epoch is not repeated')
-  const rivals = await Promise.all(
-    Array.from({ length: 8 }, (_, at) => leases.putFilter('crew', { epoch: 2, types: [`rival.${at}`] })),
-  )
-  const { filter } = await leases.observe('crew')
-  assert.ok(filter !== undefined && filter.epoch === 2)
-  assert.deepEqual(
-    rivals,
-    rivals.map((): GroupFilter => filter),
-    'all are told which one is stored',
   )
 }

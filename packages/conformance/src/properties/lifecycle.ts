@@ -119,8 +119,9 @@ async function noLeaks({ engine }: Context): Promise<void> {
     await driver.stores.leases.join(member, { everyMs: 60_000, aliveWithinMs: 60_000, alive })
     const consumer = consumeLeases(driver, 'leak', 'leak', await takeOver(driver, 'leak', 'leak', member.member))
     const waiting = [consumer.fetch({ max: 1 }), driver.transport.read({ topic: 'leak', limit: 1, waitMs: 60_000 })]
+    const settled = Promise.allSettled(waiting)
     await driver.transport.close()
-    await Promise.all(waiting)
+    await settled
   }
   await once()
   const before = process.getActiveResourcesInfo().length

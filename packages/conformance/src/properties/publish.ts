@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { murmur2, partitionOf, type Driver, type PublishOutcome } from '@millrace/core/driver'
+import { murmur2, partitionOf, type PublishOutcome } from '@millrace/core/driver'
 import type { Context } from '../context.ts'
 import { expectError } from '../expect-error.ts'
 import type { Property } from '../property.ts'
@@ -16,9 +16,6 @@ export const publishProperties: readonly Property[] = [
   { id: '08 a record that fails keeps back no other', run: partialFailure },
   { id: '20 the second of two publishes comes after the first', run: twoInFlight },
   { id: '24 keys are placed as Kafka places them, evenly', run: keyPlacement },
-  { id: '40 the same source and id is stored once', needs: ['dedupe'], run: dedupe },
-  { id: '40 the same source and id at once is stored once', needs: ['dedupe'], run: dedupeAtOnce },
-  { id: '40 the same source and id is known after a restart', needs: ['dedupe', 'restart'], run: dedupeAfterRestart },
   { id: '41 a reader that keeps up with publishers misses nothing', run: tailing },
   { id: '43 an event of the largest size is stored, a larger one refused', needs: ['size'], run: largest },
   { id: '48 recorded times never go back', run: recordedTimes },
@@ -213,54 +210,6 @@ async function keyPlacement({ random }: Context): Promise<void> {
   const expected = keys / 16
   const chiSquare = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)
   assert.ok(chiSquare < 60, `chi-square with 15 degrees of freedom is ${chiSquare}; a fair spread exceeds 60 never`)
-}
-
-async function dedupe({ open }: Context): Promise<void> {
-  const driver = await open()
-  await driver.transport.ensureTopic('once', { partitions: 2 })
-  await driver.transport.ensureTopic('other', { partitions: 2 })
-  const first = record({ topic: 'once', partition: 1, key: 'k', data: 'first' })
-  const [place] = await publishAll(driver, [first])
-  assert.ok(place)
-  const known = { outcome: 'duplicate', partition: 1, position: place.position, body: first.body }
-  const conflict = { ...first, body: first.body.replace('first', 'other') }
-  const stranger = { ...first, source: '/somebody-else' }
-  const outcomes = await driver.transport.publish([first, conflict, stranger, { ...stranger }])
-  assert.deepEqual(outcomes.slice(0, 2), [known, known], 'the stored body tells a resend from a conflict')
-  assert.deepEqual(
-    outcomes.slice(2).map(({ outcome }) => outcome),
-    ['stored', 'duplicate'],
-    'another source may use the id; within one batch once',
-  )
-  assert.equal((await readAll(driver, 'once')).length, 2)
-  const last = await driver.transport.lag('once', 'nobody').catch(() => [])
-  assert.deepEqual(last, [])
-}
-
-async function dedupeAtOnce({ open }: Context): Promise<void> {
-  const drivers = [await open()]
-  await drivers[0]?.transport.ensureTopic('once', { partitions: 1 })
-  const same = record({ topic: 'once' })
-  const outcomes = await Promise.all(
-    Array.from({ length: 20 }, () => (drivers[0] as Driver).transport.publish([record({ topic: 'once' }), same])),
-  )
-  const kinds = outcomes.map(([, outcome]) => outcome?.outcome)
-  assert.equal(kinds.filter((kind) => kind === 'stored').length, 1)
-  assert.equal(kinds.filter((kind) => kind === 'duplicate').length, 19)
-  const read = await readAll(drivers[0] as Driver, 'once')
-  assert.equal(read.length, 21)
-  assert.equal(read.filter(({ id }) => id === same.id).length, 1)
-}
-
-async function dedupeAfterRestart({ open, restart }: Context): Promise<void> {
-  const driver = await open()
-  await driver.transport.ensureTopic('once', { partitions: 1 })
-  const first = record({ topic: 'once' })
-  const [place] = await publishAll(driver, [first])
-  const again = await restart()
-  const [outcome] = await again.transport.publish([first])
-  assert.deepEqual(outcome, { outcome: 'duplicate', partition: 0, position: place?.position, body: first.body })
-  assert.equal((await readAll(again, 'once')).length, 1)
 }
 
 async function tailing({ open, random }: Context): Promise<void> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Consumer, Driver, StoredRecord } from '@millrace/core/driver'
 import type { Context } from '../context.ts'
 import type { Property } from '../property.ts'
+import type { Random } from '../random.ts'
 import { publishAll, readAll, record, withoutTime, type StoredPlace } from '../records.ts'
 import { consumeLeases, progressOf, takeOver, type Lease } from '../worker.ts'
 
@@ -47,8 +48,7 @@ async function workload({ open, restart, random }: Context, crashes: boolean): P
   }
   for (let step = 0; step < STEPS; step += 1) {
     const chosen = random.pick(model.groups)
-    if (random.chance(0.35))
-      await publishSome(driver, model, random.pick(TOPICS), random.integer(1, 12), random.integer)
+    if (random.chance(0.35)) await publishSome(driver, model, random)
     else if (random.chance(0.4)) await fetchSome(model, chosen, random.integer(1, 40))
     else if (random.chance(0.6)) await settleSome(model, chosen, random.chance)
     else if (random.chance(0.5)) await takeOverAgain(driver, model, chosen)
@@ -68,15 +68,10 @@ async function takeAll(driver: Driver, group: string, topic: string): Promise<Mo
   return { group, topic, leases, consumer, settled: leases.map(() => new Set()), fetched: leases.map(() => 0) }
 }
 
-async function publishSome(
-  driver: Driver,
-  model: Model,
-  topic: string,
-  count: number,
-  integer: (low: number, high: number) => number,
-): Promise<void> {
-  const records = Array.from({ length: count }, () =>
-    record({ topic, partitions: PARTITIONS, key: `k${integer(0, 8)}` }),
+async function publishSome(driver: Driver, model: Model, random: Random): Promise<void> {
+  const topic = random.pick(TOPICS)
+  const records = Array.from({ length: random.integer(1, 12) }, () =>
+    record({ topic, partitions: PARTITIONS, key: `k${random.integer(0, 8)}` }),
   )
   model.log.get(topic)?.push(...(await publishAll(driver, records)))
 }

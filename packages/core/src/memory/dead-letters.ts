@@ -1,6 +1,6 @@
 import type { DeadLetter, DeadLetterCount, DeadLetterQuery, NewDeadLetter } from '../driver/dead-letter-store.ts'
 import { positionOf } from './position.ts'
-import { weightOf } from './topics.ts'
+import { weightOf } from './weight.ts'
 
 /** Removed letters whose ids are remembered, so that a letter that comes back has its old id. */
 const MOST_REMEMBERED = 10_000

@@ -1,7 +1,7 @@
 import { createEventIndex, type EventIndex } from './event-index.ts'
-import type { GroupState } from './groups.ts'
+import type { GroupState } from './group-state.ts'
 import { createLetterBox, type LetterBox } from './dead-letters.ts'
-import type { TopicState } from './topics.ts'
+import type { TopicState } from './topic-state.ts'
 
 const DEFAULT_MAX_BYTES = 512 * 1024 * 1024
 

@@ -1,28 +1,12 @@
-import type { GroupFilter, MemberInfo } from '../driver/lease-store.ts'
 import type { GroupInfo, PartitionLag, PartitionProgress, Progress, StartAt } from '../driver/transport.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { MemoryEngine } from './engine.ts'
-import { createLane, type Lane } from './lane.ts'
+import type { GroupPartition, GroupState } from './group-state.ts'
+import { createLane } from './lane.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { positionOf, sequenceOf } from './position.ts'
-import { topicOf, type TopicState } from './topics.ts'
-
-export interface GroupState {
-  readonly group: string
-  readonly topics: Map<string, readonly GroupPartition[]>
-  readonly members: Map<string, MemberInfo & { readonly count: number }>
-  filter: GroupFilter | undefined
-  readonly lane: Lane
-}
-
-/** What a group knows of one partition. */
-export interface GroupPartition {
-  owner: string | undefined
-  token: number
-  /** Whether the last owner gave it back with nothing under way. */
-  clean: boolean
-  progress: Progress
-}
+import type { TopicState } from './topic-state.ts'
+import { topicOf } from './topics.ts'
 
 /** The group; made when it is not there. */
 export function groupState(engine: MemoryEngine, name: string): GroupState {
@@ -111,17 +95,6 @@ export function settle(
 export function lag(engine: MemoryEngine, topicName: string, group: string): PartitionLag[] {
   const topic = topicOf(engine, topicName)
   return partitionsOf(engine, group, topicName).map(({ progress }, partition) => lagOf(topic, partition, progress))
-}
-
-/** Whether a sequence number is settled, contiguously or ahead. */
-export function isSettled(progress: Progress, sequence: number): boolean {
-  if (sequence <= sequenceOf(progress.settled)) return true
-  return progress.ahead.some(([from, to]) => sequenceOf(from) <= sequence && sequence <= sequenceOf(to))
-}
-
-/** The contiguously settled sequence numbers of some groups in one partition. */
-export function settledSequences(readers: readonly GroupPartition[]): number[] {
-  return readers.map(({ progress }) => sequenceOf(progress.settled))
 }
 
 function partitionsOf(engine: MemoryEngine, name: string, topic: string): readonly GroupPartition[] {

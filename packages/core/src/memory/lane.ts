@@ -1,6 +1,6 @@
 import type { LaneChanges, LaneCounts, LaneEntry, LaneKey, NewLaneEntry } from '../driver/lane-store.ts'
 import { positionOf } from './position.ts'
-import { weightOf } from './topics.ts'
+import { weightOf } from './weight.ts'
 
 /** The side lane of one group. `at` is monotonic time in milliseconds. */
 export interface Lane {

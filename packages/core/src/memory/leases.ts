@@ -1,7 +1,8 @@
 import type { GroupFilter, GroupView, LeaseStore, MemberInfo, PartitionClaim } from '../driver/lease-store.ts'
 import type { Progress } from '../driver/transport.ts'
 import type { MemoryEngine } from './engine.ts'
-import { groupState, underToken, type GroupState } from './groups.ts'
+import type { GroupState } from './group-state.ts'
+import { groupState, underToken } from './groups.ts'
 
 /** Adds a member, or replaces its label and filter epoch. */
 export function join(engine: MemoryEngine, info: MemberInfo): void {

@@ -1,7 +1,8 @@
 import type { MemoryEngine } from './engine.ts'
-import { settledSequences, isSettled, type GroupPartition } from './groups.ts'
-import type { PartitionLog } from './partition-log.ts'
-import { dropFirst, type TopicState } from './topics.ts'
+import { isSettled, settledSequences, type GroupPartition } from './group-state.ts'
+import type { HeldEvent, PartitionLog } from './partition-log.ts'
+import type { TopicState } from './topic-state.ts'
+import { weightOf } from './weight.ts'
 
 /** Drops what is beyond the topic's limits and may go. */
 export function retain(engine: MemoryEngine, topic: TopicState, now: number): void {
@@ -19,6 +20,17 @@ export function isFull(engine: MemoryEngine, topic: TopicState, length: number, 
   retain(engine, topic, now)
   while (!hasRoom()) if (!dropOldest(engine, topic)) return topic.held > 0
   return false
+}
+
+/** Drops the oldest event of a partition. */
+export function dropFirst(engine: MemoryEngine, topic: TopicState, log: PartitionLog): HeldEvent | undefined {
+  const event = log.dropFirst()
+  if (event === undefined) return undefined
+  engine.index.remove(event)
+  topic.held -= 1
+  topic.bytes -= event.record.body.length
+  engine.bytes -= weightOf(event.record.body)
+  return event
 }
 
 function dropOlderThan(engine: MemoryEngine, topic: TopicState, time: number): void {

@@ -1,29 +1,17 @@
 import type { PublishOutcome, PublishRecord } from '../driver/record.ts'
-import type { Retention, TopicInfo, TopicOptions } from '../driver/transport.ts'
+import type { TopicInfo, TopicOptions } from '../driver/transport.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { MemoryEngine } from './engine.ts'
-import { createPartitionLog, type HeldEvent, type PartitionLog } from './partition-log.ts'
-import { isFull, retain } from './retention.ts'
+import { createPartitionLog } from './partition-log.ts'
+import { dropFirst, isFull, retain } from './retention.ts'
+import type { TopicState } from './topic-state.ts'
+import { weightOf } from './weight.ts'
 
 const DEFAULT_PARTITIONS = 16
 const MOST_PARTITIONS = 4_096
 /** The largest body, in bytes of UTF-8. */
 export const MAX_EVENT_BYTES: number = 1024 * 1024
-/** What an event takes beside its body: its record, its position and its places in the indexes. */
-const EVENT_OVERHEAD = 400
 const encoder = new TextEncoder()
-
-export interface TopicState {
-  readonly topic: string
-  retention: Retention
-  readonly partitions: readonly PartitionLog[]
-  /** Events held, and the characters of their bodies. */
-  held: number
-  bytes: number
-  expiredUnread: number
-  /** Called after events were appended, and once when the topic is removed. */
-  readonly watchers: Set<() => void>
-}
 
 /** Creates the topic unless it exists; replaces its retention when one is given. Throws `limit_exceeded`. */
 export function ensureTopic(engine: MemoryEngine, name: string, options: TopicOptions, now: number): TopicInfo {
@@ -73,22 +61,6 @@ export function removeTopic(engine: MemoryEngine, name: string): void {
   for (const log of topic.partitions) while (log.head > log.dropped) dropFirst(engine, topic, log)
   engine.topics.delete(name)
   for (const wake of topic.watchers) wake()
-}
-
-/** Drops the oldest event of a partition. */
-export function dropFirst(engine: MemoryEngine, topic: TopicState, log: PartitionLog): HeldEvent | undefined {
-  const event = log.dropFirst()
-  if (event === undefined) return undefined
-  engine.index.remove(event)
-  topic.held -= 1
-  topic.bytes -= event.record.body.length
-  engine.bytes -= weightOf(event.record.body)
-  return event
-}
-
-/** Bytes that the engine counts for one event, wherever it is kept. */
-export function weightOf(body: string): number {
-  return body.length + EVENT_OVERHEAD
 }
 
 function createTopic(topic: string, partitions: number): TopicState {
