@@ -1,7 +1,14 @@
 /** Millrace: typed events through one engine. */
 export { createMillrace } from './backbone/create-millrace.ts'
 export { createEventClient } from './backbone/create-event-client.ts'
-export type { EventClient, EventClientBase, EventClientOptions, PublishMethods, Spooled, Streams } from './backbone/create-event-client.ts'
+export type {
+  EventClient,
+  EventClientBase,
+  EventClientOptions,
+  PublishMethods,
+  Spooled,
+  Streams,
+} from './backbone/create-event-client.ts'
 export type { Millrace, MillraceOptions } from './backbone/millrace.ts'
 export type { DeadLetterAction, DeadLetterFilter, DeadLetters, DeadLetterView } from './bus/dead-letters.ts'
 export { channels } from './bus/diagnostics.ts'

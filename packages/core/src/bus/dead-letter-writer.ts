@@ -14,7 +14,12 @@ export interface Failure {
 export function writeDeadLetter(
   item: Item,
   failure: Failure,
-  { group, store, runtime }: { readonly group: string; readonly store: DeadLetterStore; readonly runtime: Runtime },
+  {
+    group,
+    store,
+    runtime,
+    park,
+  }: { readonly group: string; readonly store: DeadLetterStore; readonly runtime: Runtime; readonly park: boolean },
 ): Promise<'stored' | 'fenced'> {
   const { record, partition } = item
   const now = runtime.now()
@@ -32,5 +37,5 @@ export function writeDeadLetter(
     fingerprint: fingerprintOf(failure),
     generation: item.generation,
   }
-  return store.put([letter], partition.token)
+  return store.put([letter], partition.token, { park })
 }

@@ -243,10 +243,14 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     const run = item.partition
     const { key } = item.record
     const parks = options.onDeadLetter === 'park-key' && key !== undefined
-    if (parks) await lane.park(run, key)
-    const outcome = await persist(() => writeDeadLetter(item, failure, { group, store: stores.deadLetters, runtime }))
+    const outcome = await persist(() =>
+      writeDeadLetter(item, failure, { group, store: stores.deadLetters, runtime, park: parks }),
+    )
     if (outcome === 'fenced') return setup.onFenced(run)
-    if (parks) await returnToLane(dispatcher.takeFollowers(item))
+    if (parks) {
+      lane.parked(run, key)
+      await returnToLane(dispatcher.takeFollowers(item))
+    }
     leave(item, false)
     settle(item)
     dispatcher.pump()

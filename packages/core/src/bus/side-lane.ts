@@ -11,8 +11,8 @@ export interface SideLane {
   done(item: Item): Promise<void>
   /** An entry is to be tried again later. */
   postpone(item: Item, delayMs: number): Promise<void>
-  /** From now on the key's events wait, until somebody requeues or discards the dead letter. */
-  park(run: PartitionRun, key: string): Promise<void>
+  /** The key was parked with its dead letter: its events follow into the lane, until somebody requeues or discards the letter. */
+  parked(run: PartitionRun, key: string): void
   /** Looks for due entries now. */
   poll(): void
   /** Whether the lane is at its limit and the group rests. */
@@ -175,14 +175,9 @@ export function createSideLane(options: SideLaneOptions): SideLane {
       if (outcome === 'fenced') options.onFenced(run)
       schedule(Math.max(LOOK_SOON_MS, delayMs))
     },
-    async park(run, key) {
-      const known = run.laneKeys.get(key)
-      run.laneKeys.set(key, { waiting: known?.waiting ?? 0, parked: true })
+    parked(run, key) {
+      run.laneKeys.set(key, { waiting: run.laneKeys.get(key)?.waiting ?? 0, parked: true })
       run.laneVersion += 1
-      const place = { group, topic: run.topic, partition: run.partition, token: run.token }
-      const outcome = await options.persist(() => store.settle({ ...place, done: [], postponed: [], park: [key] }))
-      run.laneVersion += 1
-      if (outcome === 'fenced') options.onFenced(run)
     },
     poll: () => schedule(LOOK_SOON_MS),
     get full() {

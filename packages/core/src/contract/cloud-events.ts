@@ -1,6 +1,5 @@
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import { utf8Bytes } from './attribute-text.ts'
-import { BINARY_MARK } from './check-event.ts'
 import { decodeAttributes, type DecodeOptions } from './decode-attributes.ts'
 import type { EventMessage, EventPosition } from './event.ts'
 import type { JsonOrigin } from './json-check.ts'
@@ -12,29 +11,10 @@ import { DEFAULT_LIMITS, type Limits } from './limits.ts'
  * `eventBytes`, and `event_not_json` for data that cannot be written.
  */
 export function encodeEvent(event: EventMessage, { eventBytes }: Pick<Limits, 'eventBytes'> = DEFAULT_LIMITS): string {
-  const { metadata, subject, key } = event
-  const { causationId, userId, tenantId, traceparent, tracestate, expiresAt, extensions } = metadata
-  let body = `{"specversion":"1.0","id":${quote(event.id)},"source":${quote(event.source)},"type":${quote(event.type)}`
-  if (subject !== undefined) body += `,"subject":${quote(subject)}`
-  body += `,"time":${quote(event.timestamp)}`
-  const foreignSchema = extensions?.['dataschema']
-  body += `,"dataschema":${quote(typeof foreignSchema === 'string' ? foreignSchema : dataSchemaOf(event))}`
-  if (key !== undefined) body += `,"partitionkey":${quote(key)}`
-  body += `,"correlationid":${quote(metadata.correlationId)}`
-  if (causationId !== undefined) body += `,"causationid":${quote(causationId)}`
-  if (userId !== undefined) body += `,"userid":${quote(userId)}`
-  body += `,"sessionid":${quote(metadata.sessionId)}`
-  if (tenantId !== undefined) body += `,"tenantid":${quote(tenantId)}`
-  if (traceparent !== undefined) body += `,"traceparent":${quote(traceparent)}`
-  if (tracestate !== undefined) body += `,"tracestate":${quote(tracestate)}`
-  if (expiresAt !== undefined) body += `,"expirytime":${quote(expiresAt)}`
-  body +=
-    extensions === undefined
-      ? jsonMember(event.data)
-      : extensionMembers(extensions) + foreignMember(event.data, extensions)
-  body += '}'
-  if (body.length * 3 > eventBytes && (body.length > eventBytes || utf8Bytes(body) > eventBytes))
+  const body = stringify(event)
+  if (body.length * 3 > eventBytes && (body.length > eventBytes || utf8Bytes(body) > eventBytes)) {
     throw tooLarge(event, eventBytes)
+  }
   return body
 }
 
@@ -54,7 +34,7 @@ export function encodeStored(
   body: string,
   place: Pick<EventPosition, 'recordedAt' | 'partition' | 'position'>,
 ): string {
-  return `{"recordedtime":${quote(place.recordedAt)},"partition":"${place.partition}","position":${quote(place.position)},${body.slice(1)}`
+  return `{"recordedtime":"${place.recordedAt}","partition":"${place.partition}","position":${JSON.stringify(place.position)},${body.slice(1)}`
 }
 
 /**
@@ -100,12 +80,6 @@ export function decodeBatch(body: string | readonly unknown[], options: DecodeOp
   })
 }
 
-const PLAIN = /^[ !#-[\]-~]*$/
-
-function quote(text: string): string {
-  return text.length < 100 && PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
-}
-
 /** `millrace:<type>/<version>`; a type that is no URI is escaped. */
 export function dataSchemaOf({ type, version }: Pick<EventMessage, 'type' | 'version'>): string {
   return `millrace:${URI_SAFE.test(type) ? type : encodeURIComponent(type)}/${version}`
@@ -113,29 +87,12 @@ export function dataSchemaOf({ type, version }: Pick<EventMessage, 'type' | 'ver
 
 const URI_SAFE = /^[\w.~-]+$/
 
-function jsonMember(data: unknown): string {
-  return data === undefined ? '' : `,"datacontenttype":"application/json","data":${stringify(data)}`
-}
-
-function extensionMembers(extensions: Readonly<Record<string, string | number | boolean>>): string {
-  let members = ''
-  for (const name of Object.keys(extensions).sort()) {
-    if (name !== 'dataschema' && name !== BINARY_MARK) members += `,"${name}":${JSON.stringify(extensions[name])}`
-  }
-  return members
-}
-
-function foreignMember(data: unknown, extensions: Readonly<Record<string, string | number | boolean>>): string {
-  if (data === undefined) return ''
-  if (extensions[BINARY_MARK] === true) return `,"data_base64":${stringify(data)}`
-  return extensions['datacontenttype'] === undefined ? jsonMember(data) : `,"data":${stringify(data)}`
-}
-
-function stringify(data: unknown): string {
+function stringify(event: EventMessage): string {
+  const { data } = event
+  // Inside an object JSON.stringify drops these without a word.
+  const dropped = typeof data === 'function' || typeof data === 'symbol' || hasMethod(data, 'toJSON')
   try {
-    // JSON.stringify gives undefined for what it cannot write, whatever its type says.
-    const text = JSON.stringify(data) as string | undefined
-    if (text !== undefined) return text
+    if (!dropped) return JSON.stringify(attributesOf(event))
   } catch (error) {
     throw new MillraceError('event_not_json', 'The data cannot be written as JSON. Give plain values.', {
       path: 'data',
@@ -143,6 +100,58 @@ function stringify(data: unknown): string {
     })
   }
   throw new MillraceError('event_not_json', 'The data cannot be written as JSON. Give plain values.', { path: 'data' })
+}
+
+/** The attributes in the order in which they are written; what is undefined is left out. */
+function attributesOf(event: EventMessage): object {
+  const { metadata, data } = event
+  const { extensions } = metadata
+  const schema = extensions?.['dataschema']
+  const attributes = {
+    specversion: '1.0',
+    id: event.id,
+    source: event.source,
+    type: event.type,
+    subject: event.subject,
+    time: event.timestamp,
+    dataschema: schema === undefined ? dataSchemaOf(event) : schema,
+    partitionkey: event.key,
+    correlationid: metadata.correlationId,
+    causationid: metadata.causationId,
+    userid: metadata.userId,
+    sessionid: metadata.sessionId,
+    tenantid: metadata.tenantId,
+    traceparent: metadata.traceparent,
+    tracestate: metadata.tracestate,
+    expirytime: metadata.expiresAt,
+    datacontenttype: data === undefined ? undefined : 'application/json',
+    data,
+  }
+  return extensions === undefined ? attributes : withExtensions(attributes, extensions)
+}
+
+function withExtensions(
+  { datacontenttype, data, ...attributes }: Readonly<Record<string, unknown>>,
+  {
+    data_base64: binary,
+    datacontenttype: contentType,
+    ...extensions
+  }: Readonly<Record<string, string | number | boolean>>,
+): object {
+  const extended: Record<string, unknown> = { ...attributes }
+  for (const name of Object.keys(extensions).sort()) extended[name] = extensions[name]
+  if (contentType !== undefined) extended['datacontenttype'] = contentType
+  else if (binary !== true) extended['datacontenttype'] = datacontenttype
+  extended[binary === true ? 'data_base64' : 'data'] = data
+  return extended
+}
+
+function hasMethod(value: unknown, name: string): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Readonly<Record<string, unknown>>)[name] === 'function'
+  )
 }
 
 function checkBodyLength(body: string, { eventBytes }: Limits): void {

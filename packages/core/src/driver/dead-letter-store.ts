@@ -3,8 +3,15 @@ import type { StoredRecord } from './record.ts'
 
 /** Events that a group could not handle, with their bytes, their error and a way back. */
 export interface DeadLetterStore {
-  /** Writes dead letters under the token of their partition, all or nothing; one of the same place is replaced. */
-  put(letters: readonly NewDeadLetter[], token: number): Promise<'stored' | 'fenced'>
+  /**
+   * Writes dead letters under the token of their partition, all or nothing; one of the same place is replaced. With
+   * `park` their keys are parked in the side lane in the same step, so that no crash leaves one without the other.
+   */
+  put(
+    letters: readonly NewDeadLetter[],
+    token: number,
+    options?: { readonly park?: boolean },
+  ): Promise<'stored' | 'fenced'>
 
   /** Newest first; pages by `after` (the id of the last one seen). */
   list(query: DeadLetterQuery): Promise<readonly DeadLetter[]>

@@ -14,6 +14,7 @@ export interface Lane {
   /** Returns the bytes that became free. */
   settle(changes: LaneChanges, at: number): number
   keys(topic: string, partition: number): Map<string, LaneKey>
+  park(topic: string, partition: number, key: string): void
   unpark(topic: string, partition: number, key: string): void
   counts(at: number): LaneCounts
   removeTopic(topic: string): number
@@ -118,6 +119,9 @@ export function createLane(): Lane {
         if (key !== undefined) keys.set(key, { waiting: waiting.length, parked })
       }
       return keys
+    },
+    park(topic, partition, key) {
+      queueAt(partitionAt(topic, partition), key, '').parked = true
     },
     unpark(topic, partition, key) {
       const place = partitions.get(`${topic}/${partition}`)

@@ -4,16 +4,18 @@ import type { MemoryEngine } from './engine.ts'
 import { groupState, underToken } from './groups.ts'
 import { unparkKey, type GroupPlace } from './lane-operations.ts'
 
-/** Writes letters under the token of their partition, all or nothing. */
+/** Writes letters under the token of their partition, all or nothing, and parks their keys if asked to. */
 export function putLetters(
   engine: MemoryEngine,
   letters: readonly NewDeadLetter[],
-  token: number,
+  { token, park }: { readonly token: number; readonly park: boolean },
 ): 'stored' | 'fenced' {
   if (!letters.every((letter) => underToken(engine, letter, token) !== undefined)) return 'fenced'
   for (const letter of letters) {
     engine.lastNumber += 1
     engine.bytes += engine.letters.put(letter, engine.lastNumber)
+    const { group, topic, partition, laneKey } = letter
+    if (park && laneKey !== undefined) groupState(engine, group).lane.park(topic, partition, laneKey)
   }
   return 'stored'
 }

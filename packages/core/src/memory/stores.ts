@@ -46,7 +46,7 @@ export function createLaneStore(guard: Guard, instant: () => Instant): LaneStore
 
 export function createDeadLetterStore(guard: Guard, instant: () => Instant): DeadLetterStore {
   return {
-    put: async (letters, token) => putLetters(guard(), letters, token),
+    put: async (letters, token, { park = false } = {}) => putLetters(guard(), letters, { token, park }),
     list: async (query) => guard().letters.list(query),
     get: async (id) => guard().letters.get(id),
     among: async (place, positions) => lettersAmong(guard(), place, positions),

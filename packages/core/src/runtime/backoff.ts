@@ -16,6 +16,7 @@ export const DEFAULT_BACKOFF: Backoff = { first: 200, factor: 2, ceiling: 60_000
  * `random` (in [0, 1)) of the bound, which spreads retries best (Brooker, "Exponential Backoff And Jitter", 2015).
  */
 export function backoffDelay({ first, factor, ceiling }: Backoff, attempt: number, random: number): number {
-  const bound = Math.min(ceiling, first * factor ** Math.max(0, attempt - 1))
+  // The power may be Infinity, and no wait times that is no number.
+  const bound = first === 0 ? 0 : Math.min(ceiling, first * factor ** Math.max(0, attempt - 1))
   return Math.round(bound * random)
 }

@@ -37,7 +37,10 @@ function overlaps({ handlings, claims }: ReadHistory, final: FinalState): Violat
   return violations
 }
 
-function ownerAt(claims: readonly { readonly line: number; readonly process: string }[], line: number): string | undefined {
+function ownerAt(
+  claims: readonly { readonly line: number; readonly process: string }[],
+  line: number,
+): string | undefined {
   return claims.findLast((claim) => claim.line < line)?.process
 }
 
@@ -60,7 +63,10 @@ function letters(final: FinalState): Violation[] {
     if (seen.has(name)) violations.push({ property: 'dead-letter', text: `Two dead letters are at ${name}.` })
     seen.add(name)
     if (bodies.get(id) !== body)
-      violations.push({ property: 'dead-letter', text: `The dead letter of ${id} in ${group} has not its original bytes.` })
+      violations.push({
+        property: 'dead-letter',
+        text: `The dead letter of ${id} in ${group} has not its original bytes.`,
+      })
   }
   return violations
 }

@@ -23,7 +23,9 @@ export function checkLeases({ claims, giveBacks, writes, handlings }: ReadHistor
     const held = claimsOf.get(partitionNameOf(given))?.find(({ token }) => token === given.token)
     const running = (handlingsOf.get(`${given.process} ${partitionNameOf(given)}`) ?? []).find(
       (handling) =>
-        handling.startLine < given.line && handling.endLine > given.line && handling.startLine > (held?.line ?? Infinity),
+        handling.startLine < given.line &&
+        handling.endLine > given.line &&
+        handling.startLine > (held?.line ?? Infinity),
     )
     if (running !== undefined) {
       violations.push({

@@ -8,7 +8,8 @@ export function checkPublishes(read: ReadHistory, final: FinalState): Violation[
   const stored = new Map<string, number>()
   for (const { id } of final.events) stored.set(id, (stored.get(id) ?? 0) + 1)
   for (const id of read.acknowledged) {
-    if (!stored.has(id)) violations.push({ property: 'lost', text: `The event ${id} was acknowledged and is not stored.` })
+    if (!stored.has(id))
+      violations.push({ property: 'lost', text: `The event ${id} was acknowledged and is not stored.` })
   }
   for (const [id, count] of stored) {
     if (count > 1) violations.push({ property: 'stored-twice', text: `The event ${id} is stored ${count} times.` })

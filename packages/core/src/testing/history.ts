@@ -52,8 +52,18 @@ export type StoreEntry =
 export type NemesisEntry =
   | { readonly kind: 'process'; readonly phase: 'start' | 'kill' | 'pause' | 'stop' | 'cut' }
   | { readonly kind: 'engine'; readonly phase: 'crash' | 'stall' | 'restart' }
-  | { readonly kind: 'requeue'; readonly phase: 'invoke' | 'ok'; readonly group: string; readonly ids: readonly string[] }
-  | { readonly kind: 'replay'; readonly phase: 'invoke' | 'ok'; readonly group: string; readonly ids: readonly string[] }
+  | {
+      readonly kind: 'requeue'
+      readonly phase: 'invoke' | 'ok'
+      readonly group: string
+      readonly ids: readonly string[]
+    }
+  | {
+      readonly kind: 'replay'
+      readonly phase: 'invoke' | 'ok'
+      readonly group: string
+      readonly ids: readonly string[]
+    }
 
 /** One line of a history. */
 export type HistoryEntry = HistoryStamp & (PublishEntry | HandleEntry | StoreEntry | NemesisEntry)

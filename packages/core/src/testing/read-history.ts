@@ -76,7 +76,8 @@ export function readHistory(history: readonly HistoryEntry[]): ReadHistory {
         running.set(name, handling)
       } else {
         const handling = running.get(name)
-        if (handling !== undefined) Object.assign(handling, { endedAt: entry.at, endLine: line, outcome: entry.outcome })
+        if (handling !== undefined)
+          Object.assign(handling, { endedAt: entry.at, endLine: line, outcome: entry.outcome })
         running.delete(name)
       }
     } else if (entry.kind === 'process') {

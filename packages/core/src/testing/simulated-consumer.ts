@@ -46,7 +46,10 @@ export function createSimulatedConsumer(
           stop.removeEventListener('abort', onStop)
           settle()
         }
-        const run = async (server: { readonly driver: Driver; readonly epoch: number }): Promise<readonly StoredRecord[]> => {
+        const run = async (server: {
+          readonly driver: Driver
+          readonly epoch: number
+        }): Promise<readonly StoredRecord[]> => {
           arrived = true
           return sessionAt(server).fetch({ max, signal: atServer.signal, ...(paused === undefined ? {} : { paused }) })
         }

@@ -64,8 +64,7 @@ export function openSimulatedDriver(options: SimulatedDriverOptions): Driver {
       closing.abort()
     },
     ensureTopic: (topic, settings) => remote(true, (driver) => driver.transport.ensureTopic(topic, settings)),
-    ensureGroup: (group, topics, from) =>
-      remote(true, (driver) => driver.transport.ensureGroup(group, topics, from)),
+    ensureGroup: (group, topics, from) => remote(true, (driver) => driver.transport.ensureGroup(group, topics, from)),
     list: () => remote(false, (driver) => driver.transport.list()),
     publish: (records, { signal } = {}) => publish(options, remote, records, signal),
     consume: (consumed) => createSimulatedConsumer(link, closing.signal, consumed),

@@ -24,7 +24,7 @@ export function createStores(life: Lifecycle): Stores {
       counts: async (group) => read().call('laneCounts', { group }),
     },
     deadLetters: {
-      put: async (letters, token) => write().call('putDeadLetters', { letters, token }),
+      put: async (letters, token, { park = false } = {}) => write().call('putDeadLetters', { letters, token, park }),
       list: async (query) => read().call('listDeadLetters', query),
       get: async (id) => read().call('getDeadLetter', { id }),
       among: async (place, positions) => read().call('deadLettersAmong', { place, positions }),

@@ -23,7 +23,11 @@ const PUT = `
 /** Writes dead letters under their partitions' token, all or nothing. */
 export function putDeadLetters(
   state: WriterState,
-  { letters, token }: { readonly letters: readonly NewDeadLetter[]; readonly token: number },
+  {
+    letters,
+    token,
+    park,
+  }: { readonly letters: readonly NewDeadLetter[]; readonly token: number; readonly park: boolean },
 ): 'stored' | 'fenced' {
   for (const letter of letters) if (!holdsToken(state, groupPlaceOf(state, letter), token)) return 'fenced'
   for (const letter of letters) {
@@ -48,6 +52,7 @@ export function putDeadLetters(
       record.body,
     )
     state.sql.run(`DELETE FROM taken_letters WHERE ${OF_PLACE}`, ...place)
+    if (park && letter.laneKey !== undefined) setParked(state, groupPlaceOf(state, letter), letter.laneKey, true)
   }
   return 'stored'
 }
