@@ -13,6 +13,8 @@ export default defineConfig({
       'test/**/*.test.ts',
     ],
     pool: 'forks',
+    // The machines that run this have two cores, and servers of their own beside the tests.
+    maxWorkers: 2,
     execArgv: ['--conditions=millrace-source'],
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -14,7 +14,13 @@ const oldestMajor = 24
 const [script, ...args] = process.argv.slice(2)
 if (script === undefined) refuse('Name a script: node scripts/pinned-node.mjs <script.ts> [arguments].', 2)
 if (!installed()) install()
-run(pinnedNode() ?? refuse(`Millrace needs Node.js ${oldestMajor} or later; this is ${process.version}, and its own copy could not be installed.`, 1))
+run(
+  pinnedNode() ??
+    refuse(
+      `Millrace needs Node.js ${oldestMajor} or later; this is ${process.version}, and its own copy could not be installed.`,
+      1,
+    ),
+)
 
 /** Whether `node_modules` holds every version that package-lock.json names. Times of files say nothing after a checkout. */
 function installed() {
