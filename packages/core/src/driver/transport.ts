@@ -168,8 +168,9 @@ export interface Consumer {
   }): Promise<readonly StoredRecord[]>
 
   /**
-   * Stores progress under each partition's token: all of one partition or nothing. Resolves at the declared
-   * durability with the partitions that were refused because their token has moved on.
+   * Stores progress under each partition's token: all of one partition or nothing. Resolves, when a crash of the process
+   * cannot undo it, with the partitions that were refused because their token has moved on. It may be less durable
+   * than events: what a power cut takes of it is delivered again.
    */
   settle(progress: readonly PartitionProgress[]): Promise<{ readonly fenced: readonly number[] }>
 

@@ -8,6 +8,12 @@ import type { Watchdog } from './watchdog.ts'
 /** After one wait in vain, how long the next ones are, in milliseconds, until one succeeds: the queue must not hang. */
 const IMPATIENT_MS = 100
 
+/**
+ * Calls that answer nobody outside: what a power cut takes of them is only done again (events are delivered again, leases are
+ * taken again), since the file keeps a prefix of its transactions. A transaction of these alone is not synced.
+ */
+const REPEATABLE: ReadonlySet<string> = new Set(['settle', 'settleLane', 'beat', 'claim', 'giveBack', 'addMember'])
+
 /** Runs calls together in one transaction. */
 export interface Transactions {
   /** One reply per call, in order. Never throws: a failure is the reply of whom it concerns. */
@@ -17,9 +23,18 @@ export interface Transactions {
 export function createTransactions(state: WriterState, settings: Settings, watchdog: Watchdog): Transactions {
   const { db } = state.sql
   let impatient = false
+  let synced = true
 
-  function begin(): void {
+  /** Sets whether the next transaction is synced before it is answered. */
+  function sync(wanted: boolean): void {
+    if (settings.synchronous !== 'full' || wanted === synced) return
+    db.exec(`PRAGMA synchronous = ${wanted ? 'FULL' : 'NORMAL'}`)
+    synced = wanted
+  }
+
+  function begin(calls: readonly Call[]): void {
     watchdog.beforeCommit()
+    sync(!calls.every(({ name }) => REPEATABLE.has(name)))
     try {
       state.sql.prepared('BEGIN IMMEDIATE').run()
       if (impatient) db.exec(`PRAGMA busy_timeout = ${settings.busyTimeoutMs}`)
@@ -69,7 +84,7 @@ export function createTransactions(state: WriterState, settings: Settings, watch
       }
       let replies: Reply[]
       try {
-        begin()
+        begin(calls)
         replies = runTogether(calls)
         state.fault('before-commit')
       } catch (error) {
