@@ -48,6 +48,8 @@ export function createTopicRun(options: TopicRunOptions): TopicRun {
   let closed = false
   let fetching = new AbortController()
   let sleeper: (() => void) | undefined
+  // Whose records the consumer reads: a partition that was lost and claimed again is read anew from its stored progress.
+  let readers: ReadonlyMap<number, PartitionRun> = new Map()
   // The partitions that the fetch under way leaves out.
   let paused: ReadonlySet<number> = new Set()
 
@@ -88,7 +90,8 @@ export function createTopicRun(options: TopicRunOptions): TopicRun {
         continue
       }
       try {
-        const records = await fetch()
+        const fetched = await fetch()
+        const records = fetched.filter(({ partition }) => readers.get(partition) === partitions.get(partition))
         if (records.length > 0 && !closed) await options.onRecords(topicRun, records)
         failures = 0
       } catch (error) {
@@ -109,6 +112,7 @@ export function createTopicRun(options: TopicRunOptions): TopicRun {
         token: run.token,
         after: run.lastFetched,
       }))
+      readers = new Map(partitions)
       consumer = transport.consume({ topic, group, partitions: owned })
     }
     fetching = new AbortController()
