@@ -99,6 +99,7 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
       view = await leases.observe(group)
     }
     confirm(view, lookedAt)
+    const abandoned = await giveBackAbandoned(view)
     const seen = watch.look(view.members, runtime.monotonic())
     // Whoever looks lives: after a stop of the process its own count may not have moved yet.
     const living = new Set([...seen.living, member])
@@ -116,11 +117,24 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
     for (const lease of plan.giveBack) void giveBack(lease)
     const claimed = await claimAll(plan.claim)
     return (
+      abandoned ||
       plan.giveBack.length > 0 ||
       draining.size > 0 ||
       claimed < plan.claim.length ||
       heldCount(view) + claimed < plan.quota
     )
+  }
+
+  /** A claim or a hand-over whose answer was lost leaves partitions that are ours and that nobody works on. */
+  async function giveBackAbandoned(view: GroupView): Promise<boolean> {
+    const held = new Set(options.held().map(placeOf))
+    const abandoned = view.partitions.filter(
+      (lease) => lease.owner === member && !held.has(placeOf(lease)) && !draining.has(placeOf(lease)),
+    )
+    for (const { topic, partition, token } of abandoned) {
+      await leases.giveBack({ group, topic, partition, token, clean: false })
+    }
+    return abandoned.length > 0
   }
 
   function heldCount(view: GroupView): number {
@@ -186,7 +200,7 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
   }
 
   async function giveBack(lease: PartitionLease): Promise<void> {
-    const place = `${lease.topic} ${lease.partition}`
+    const place = placeOf(lease)
     if (draining.has(place)) return
     draining.add(place)
     try {
@@ -214,4 +228,8 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
       await leases.leave(member)
     },
   }
+}
+
+function placeOf({ topic, partition }: PartitionLease): string {
+  return `${topic} ${partition}`
 }
