@@ -29,7 +29,7 @@ export function writeDeadLetter(
     partition: record.partition,
     position: record.position,
     record,
-    laneKey: record.key,
+    laneKey: item.orderKey,
     ...failure,
     attempts: item.attempts,
     firstFailedAt: item.firstFailedAt ?? now,

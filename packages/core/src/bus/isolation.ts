@@ -14,6 +14,8 @@ export interface Isolation {
   holds(run: PartitionRun): boolean
   /** A suspect is settled, dead-lettered or moved to the side lane. */
   finished(item: Item): void
+  /** Takes the suspects of a key that wait out of the queue, in order. */
+  takeKey(run: PartitionRun, orderKey: string): readonly Item[]
   /** Forgets the suspects of a partition that has moved on. */
   drop(run: PartitionRun): void
 }
@@ -27,8 +29,8 @@ export interface IsolationOptions {
   readonly divert: (item: Item) => boolean
   readonly runAlone: (item: Item) => void
   readonly bury: (item: Item, deathsAlone: number) => Promise<void>
-  /** The item needs no handling any more. */
-  readonly settled: (item: Item) => void
+  /** The item has a dead letter and is still to be settled. */
+  readonly buried: (item: Item) => void
   /** The last suspect of a partition is through. */
   readonly resumed: (run: PartitionRun) => void
   readonly onIsolating: (run: PartitionRun) => void
@@ -38,7 +40,7 @@ export interface IsolationOptions {
 const DEATHS_ALONE = 2
 
 export function createIsolation(options: IsolationOptions): Isolation {
-  const queue = createFifo<Item>()
+  let queue = createFifo<Item>()
   const counts = new Map<PartitionRun, number>()
   let current: Item | undefined
   let endCurrent: () => void = () => {}
@@ -60,9 +62,9 @@ export function createIsolation(options: IsolationOptions): Isolation {
 
   async function isolate(item: Item): Promise<void> {
     const run = item.partition
-    if (item.laneEntryId === undefined) {
+    if (item.generation === 0) {
       const buried = await options.deadLettered(run, [item.position])
-      if (buried.includes(item.position)) return options.settled(item)
+      if (buried.includes(item.position)) return options.buried(item)
     }
     if (options.divert(item)) return
     const deaths = run.starting?.position === item.position ? run.starting.deaths + 1 : 0
@@ -106,6 +108,19 @@ export function createIsolation(options: IsolationOptions): Isolation {
       if (!working) void work()
     },
     holds: (run) => counts.has(run),
+    takeKey(run, orderKey) {
+      if (!counts.has(run)) return []
+      const taken: Item[] = []
+      const left = createFifo<Item>()
+      for (const item of queue.drain()) {
+        if (item.partition === run && item.orderKey === orderKey) taken.push(item)
+        else left.push(item)
+      }
+      queue = left
+      // The item being isolated is still counted, so that this never comes to the last one.
+      counts.set(run, (counts.get(run) ?? 0) - taken.length)
+      return taken
+    },
     finished(item) {
       if (item === current) end()
     },

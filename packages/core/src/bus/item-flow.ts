@@ -3,7 +3,7 @@ import type { StoredRecord } from '../driver/record.ts'
 import { wait } from '../runtime/abort.ts'
 import { backoffDelay } from '../runtime/backoff.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
-import type { Runtime } from '../runtime/runtime.ts'
+import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { writeDeadLetter, type Failure } from './dead-letter-writer.ts'
 import { channels } from './diagnostics.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
@@ -62,6 +62,7 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
   const running = new Set<Item>()
   const idleChecks = new Set<() => void>()
   let stopping = false
+  let confirming: Timer | undefined
   let sweeper = options.timeoutMs > 0 ? runtime.setTimer(sweep, SWEEP_MS) : undefined
 
   const dispatcher = createDispatcher({ concurrency: options.concurrency, start, mayStart, defer: runtime.defer })
@@ -88,15 +89,17 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
       persist(() => stores.deadLetters.among({ group, topic: run.topic, partition: run.partition }, positions)),
     divert(item) {
       if (item.laneEntryId !== undefined || !goesThroughLane(item)) return false
-      item.partition.buffered -= item.record.body.length
-      follow([item])
+      track(item.partition, toLane([item, ...followersOf(item)], 'follows'))
       return true
     },
     runAlone: enqueue,
-    bury: (item, deaths) => deadLetter(item, killedItsProcess(deaths)),
-    settled: settle,
+    bury: (item, deaths) => deadLetter(item, killedItsProcess(deaths), { isDispatched: false }),
+    buried,
     resumed(run) {
-      for (const item of run.behindSuspects.drain()) dispatcher.add(item)
+      for (const item of run.behindSuspects.drain()) {
+        if (item.laneEntryId === undefined && goesThroughLane(item)) track(run, toLane([item], 'follows'))
+        else dispatcher.add(item)
+      }
       dispatcher.pump()
       setup.onRoom(run)
     },
@@ -120,8 +123,21 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
   }
 
   /** Events of a key go through the lane for as long as it holds one of them. */
-  function goesThroughLane({ partition, record }: Item): boolean {
-    return options.ordering !== 'none' && record.key !== undefined && partition.laneKeys.has(record.key)
+  function goesThroughLane({ partition, orderKey }: Item): boolean {
+    return orderKey !== undefined && partition.lane.goesThrough(orderKey)
+  }
+
+  /** What waits behind an item by its key, wherever it waits, in order. */
+  function followersOf(item: Item): Item[] {
+    const { partition: run, orderKey } = item
+    if (orderKey === undefined) return []
+    const followers = [...dispatcher.takeFollowers(item), ...isolation.takeKey(run, orderKey)]
+    if (run.behindSuspects.length === 0) return followers
+    for (const other of run.behindSuspects.drain()) {
+      if (other.orderKey === orderKey) followers.push(other)
+      else run.behindSuspects.push(other)
+    }
+    return followers
   }
 
   function follow(items: readonly Item[]): void {
@@ -144,7 +160,10 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
 
   function mayStart(): boolean {
     if (setup.isConfirmed()) return true
-    runtime.setTimer(() => dispatcher.pump(), CONFIRM_AGAIN_MS)
+    confirming ??= runtime.setTimer(() => {
+      confirming = undefined
+      dispatcher.pump()
+    }, CONFIRM_AGAIN_MS)
     return false
   }
 
@@ -214,11 +233,8 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
   async function retryLater(item: Item, delayMs: number): Promise<void> {
     const run = item.partition
     if (item.laneEntryId !== undefined) {
-      const followers = dispatcher.takeFollowers(item)
-      await lane.postpone(item, delayMs)
-      leave(item, false)
-      await returnToLane(followers)
-      if (item.suspect) isolation.finished(item)
+      const postponed = lane.postpone(item, delayMs)
+      await Promise.all([postponed, toLane(followersOf(item), 'follows')])
     } else if (delayMs <= IN_MEMORY_RETRY_MS && !item.suspect && !stopping && run.tracker.window < options.readAhead) {
       run.attempts.set(item.position, {
         position: item.position,
@@ -227,41 +243,47 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
       })
       touch(run)
       runtime.setTimer(() => dispatcher.again(item), delayMs)
+      return
     } else {
-      const followers = options.ordering === 'none' ? [] : dispatcher.takeFollowers(item)
-      const [fromLog, fromLane] = bySource(followers)
-      await lane.move([item, ...fromLog], 'retry', delayMs)
-      for (const follower of fromLog) run.buffered -= follower.record.body.length
-      await returnToLane(fromLane)
-      leave(item, false)
-      if (item.suspect) isolation.finished(item)
+      const followers = followersOf(item)
+      run.buffered += item.record.body.length
+      await toLane([item, ...followers], 'retry', delayMs)
     }
+    leave(item, false)
+    dispatcher.pump()
+    if (item.suspect) isolation.finished(item)
   }
 
   /** Written first, settled second: a crash in between only finds the letter there already. */
-  async function deadLetter(item: Item, failure: Failure): Promise<void> {
+  async function deadLetter(item: Item, failure: Failure, { isDispatched = true } = {}): Promise<void> {
     const run = item.partition
-    const { key } = item.record
-    const parks = options.onDeadLetter === 'park-key' && key !== undefined
-    const outcome = await persist(() =>
+    const parks = options.onDeadLetter === 'park-key' && item.orderKey !== undefined
+    const written = persist(() =>
       writeDeadLetter(item, failure, { group, store: stores.deadLetters, runtime, park: parks }),
     )
-    if (outcome === 'fenced') return setup.onFenced(run)
     if (parks) {
-      lane.parked(run, key)
-      await returnToLane(dispatcher.takeFollowers(item))
+      const end = lane.park(item)
+      await Promise.all([written.finally(end), toLane(followersOf(item), 'follows')])
     }
-    leave(item, false)
+    if ((await written) === 'fenced') return setup.onFenced(run)
+    if (isDispatched) leave(item, false)
+    else run.buffered -= item.record.body.length
     settle(item)
     dispatcher.pump()
   }
 
-  /** What waited behind an item that went to the lane goes there too, or is left there if it came from it. */
-  async function returnToLane(followers: readonly Item[]): Promise<void> {
-    const [fromLog, fromLane] = bySource(followers)
-    for (const follower of followers) follower.partition.buffered -= follower.record.body.length
-    for (const follower of fromLane) follower.partition.laneInFlight.delete(follower.laneEntryId ?? '')
-    await lane.move(fromLog, 'follows')
+  /** A crash came between a dead letter and its settle. */
+  function buried(item: Item): void {
+    item.partition.buffered -= item.record.body.length
+    settle(item)
+  }
+
+  /** Moves fetched events into the lane, in order; entries that come from there are put back. */
+  async function toLane(items: readonly Item[], reason: 'retry' | 'follows', delayMs = 0): Promise<void> {
+    for (const item of items) item.partition.buffered -= item.record.body.length
+    for (const item of items) if (item.laneEntryId !== undefined) lane.putBack(item)
+    const fromLog = items.filter((item) => item.laneEntryId === undefined)
+    await lane.move(fromLog, reason, delayMs)
   }
 
   /** Handlers that are over their time: the attempt has failed, whatever they do from now on. */
@@ -343,13 +365,6 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
       sweeper?.cancel()
     },
   }
-}
-
-function bySource(items: readonly Item[]): readonly [fromLog: Item[], fromLane: Item[]] {
-  return [
-    items.filter((item) => item.laneEntryId === undefined),
-    items.filter((item) => item.laneEntryId !== undefined),
-  ]
 }
 
 function killedItsProcess(deathsAlone: number): Failure {

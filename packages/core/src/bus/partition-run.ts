@@ -4,6 +4,7 @@ import type { StoredRecord } from '../driver/record.ts'
 import type { AttemptMark, PartitionProgress, Progress } from '../driver/transport.ts'
 import { createAckTracker, type AckTracker, type Tracked } from './ack-tracker.ts'
 import { createFifo, type Fifo } from './fifo.ts'
+import { createLaneView, type LaneView } from './lane-view.ts'
 
 /** An event on its way to the handler. */
 export interface Item extends Tracked {
@@ -33,12 +34,9 @@ export interface PartitionRun {
   readonly tracker: AckTracker
   /** Keys that are being handled, each with the events that wait behind; null while nothing waits. */
   readonly keys: Map<string, Fifo<Item> | null>
-  /** Keys that go through the side lane until it holds none of them. */
-  laneKeys: Map<string, LaneKey>
-  /** Raised by each change of `laneKeys`, so that an older answer of the store does not undo it. */
-  laneVersion: number
-  /** Entries of the lane that are dispatched and not settled. */
-  readonly laneInFlight: Set<string>
+  readonly lane: LaneView
+  /** The end of the last write to the lane that must not be overtaken. */
+  laneWrites: Promise<unknown>
   readonly attempts: Map<Position, AttemptMark>
   /** `draining`: nothing new starts; `lost`: nothing that happens counts any more. */
   state: 'active' | 'draining' | 'lost'
@@ -73,9 +71,8 @@ export function createPartitionRun(
     token,
     tracker: createAckTracker(progress),
     keys: new Map(),
-    laneKeys: new Map(laneKeys),
-    laneVersion: 0,
-    laneInFlight: new Set(),
+    lane: createLaneView(laneKeys),
+    laneWrites: Promise.resolve(),
     attempts: new Map(progress.attempts.map((mark) => [mark.position, mark])),
     state: 'active',
     running: 0,

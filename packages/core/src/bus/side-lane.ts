@@ -1,4 +1,4 @@
-import type { LaneEntry, LaneStore, NewLaneEntry } from '../driver/lane-store.ts'
+import type { LaneChanges, LaneEntry, LaneStore, NewLaneEntry } from '../driver/lane-store.ts'
 import { isMillraceError } from '../runtime/error.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { createItem, type Item, type PartitionRun } from './partition-run.ts'
@@ -11,8 +11,13 @@ export interface SideLane {
   done(item: Item): Promise<void>
   /** An entry is to be tried again later. */
   postpone(item: Item, delayMs: number): Promise<void>
-  /** The key was parked with its dead letter: its events follow into the lane, until somebody requeues or discards the letter. */
-  parked(run: PartitionRun, key: string): void
+  /** An entry that was handed out is not to be handled now: it comes due again, behind those before it. */
+  putBack(item: Item): void
+  /**
+   * The key is being parked with the dead letter of the item: from now on its events follow into the lane, until somebody
+   * requeues or discards the letter. The returned function tells that the letter is written.
+   */
+  park(item: Item): () => void
   /** Looks for due entries now. */
   poll(): void
   /** Whether the lane is at its limit and the group rests. */
@@ -72,7 +77,7 @@ export function createSideLane(options: SideLaneOptions): SideLane {
     try {
       const counts = await store.counts(group)
       let held = 0
-      for (const run of options.partitions()) held += run.laneKeys.size
+      for (const run of options.partitions()) held += run.lane.size
       if (counts.waiting + counts.parked + counts.keys > 0 || held > 0) {
         for (const run of options.partitions()) if (run.state === 'active') await lookInto(run)
       }
@@ -91,14 +96,12 @@ export function createSideLane(options: SideLaneOptions): SideLane {
 
   async function lookInto(run: PartitionRun): Promise<void> {
     const place = { group, topic: run.topic, partition: run.partition }
-    const version = run.laneVersion
-    const keys = await store.keys(place)
-    if (run.laneVersion === version) run.laneKeys = new Map(keys)
+    run.lane.beginLook()
+    run.lane.acceptKeys(await store.keys(place))
     const due = await store.due({ ...place, limit: DUE_LIMIT })
     if (run.state !== 'active') return
     for (const entry of due) {
-      if (run.laneInFlight.has(entry.entryId)) continue
-      run.laneInFlight.add(entry.entryId)
+      if (!run.lane.isDue(entry) || !run.lane.take(entry.entryId)) continue
       const item = createItem(run, entry.record, options.orderKeyOf(entry), entry)
       item.suspect = run.laneSuspect
       options.onDue(item)
@@ -106,13 +109,11 @@ export function createSideLane(options: SideLaneOptions): SideLane {
     run.laneSuspect = false
   }
 
-  function changeKey(run: PartitionRun, key: string | undefined, by: number): void {
-    run.laneVersion += 1
-    if (key === undefined) return
-    const known = run.laneKeys.get(key) ?? { waiting: 0, parked: false }
-    const waiting = Math.max(0, known.waiting + by)
-    if (waiting === 0 && !known.parked) run.laneKeys.delete(key)
-    else run.laneKeys.set(key, { ...known, waiting })
+  /** Writes one after the other: what follows an event of its key must not be in the lane before it. */
+  function inTurn<Answer>(run: PartitionRun, write: () => Promise<Answer>): Promise<Answer> {
+    const turn = run.laneWrites.then(write)
+    run.laneWrites = turn.catch(() => {})
+    return turn
   }
 
   async function addUntilThereIsRoom(entries: readonly NewLaneEntry[], token: number): Promise<'added' | 'fenced'> {
@@ -130,15 +131,20 @@ export function createSideLane(options: SideLaneOptions): SideLane {
     }
   }
 
+  function placeOf(run: PartitionRun): Pick<LaneChanges, 'group' | 'topic' | 'partition' | 'token'> {
+    return { group, topic: run.topic, partition: run.partition, token: run.token }
+  }
+
   return {
     async move(items, reason, delayMs = 0) {
       const first = items[0]
       if (first === undefined) return
       const run = first.partition
-      for (const item of items) changeKey(run, item.record.key, 1)
+      for (const item of items) run.lane.count(item.orderKey, 1)
+      const ends = items.map((item) => run.lane.write(item.orderKey, { disturbs: false }))
       const entries = items.map((item, at) => ({
         group,
-        laneKey: item.record.key,
+        laneKey: item.orderKey,
         record: item.record,
         delayMs: at === 0 ? delayMs : 0,
         attempts: item.attempts,
@@ -146,38 +152,49 @@ export function createSideLane(options: SideLaneOptions): SideLane {
         reason: at === 0 ? reason : ('follows' as const),
         generation: 0,
       }))
-      if ((await addUntilThereIsRoom(entries, run.token)) === 'fenced') return options.onFenced(run)
+      const outcome = await inTurn(run, () => addUntilThereIsRoom(entries, run.token))
+      for (const end of ends) end()
+      if (outcome === 'fenced') return options.onFenced(run)
       for (const item of items) {
         run.attempts.delete(item.position)
         run.tracker.settle(item)
       }
-      run.laneVersion += 1
       options.onMoved(run)
       schedule(Math.min(LOOK_EVERY_MS, Math.max(LOOK_SOON_MS, delayMs)))
     },
     async done(item) {
       const run = item.partition
       const entryId = item.laneEntryId ?? ''
-      const place = { group, topic: run.topic, partition: run.partition, token: run.token }
-      const outcome = await options.persist(() => store.settle({ ...place, done: [entryId], postponed: [] }))
-      run.laneInFlight.delete(entryId)
+      const end = run.lane.write(item.orderKey, { disturbs: false })
+      const outcome = await options.persist(() => store.settle({ ...placeOf(run), done: [entryId], postponed: [] }))
+      run.lane.free(entryId)
+      end()
       if (outcome === 'fenced') return options.onFenced(run)
-      changeKey(run, item.record.key, -1)
+      run.lane.count(item.orderKey, -1)
       schedule(LOOK_SOON_MS)
     },
     async postpone(item, delayMs) {
       const run = item.partition
       const entryId = item.laneEntryId ?? ''
-      const place = { group, topic: run.topic, partition: run.partition, token: run.token }
       const postponed = [{ entryId, delayMs, attempts: item.attempts, firstFailedAt: item.firstFailedAt }]
-      const outcome = await options.persist(() => store.settle({ ...place, done: [], postponed }))
-      run.laneInFlight.delete(entryId)
+      const end = run.lane.write(item.orderKey, { disturbs: true })
+      const outcome = await options.persist(() => store.settle({ ...placeOf(run), done: [], postponed }))
+      run.lane.free(entryId)
+      end()
       if (outcome === 'fenced') options.onFenced(run)
       schedule(Math.max(LOOK_SOON_MS, delayMs))
     },
-    parked(run, key) {
-      run.laneKeys.set(key, { waiting: run.laneKeys.get(key)?.waiting ?? 0, parked: true })
-      run.laneVersion += 1
+    putBack(item) {
+      const { lane } = item.partition
+      lane.write(item.orderKey, { disturbs: true })()
+      lane.free(item.laneEntryId ?? '')
+      schedule(LOOK_SOON_MS)
+    },
+    park(item) {
+      const { lane } = item.partition
+      const key = item.orderKey
+      if (key !== undefined) lane.park(key)
+      return lane.write(key, { disturbs: true })
     },
     poll: () => schedule(LOOK_SOON_MS),
     get full() {

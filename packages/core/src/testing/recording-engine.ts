@@ -67,10 +67,10 @@ function recordStores(stores: Stores, writer: HistoryWriter): Stores {
     lane: recordLane(stores.lane, write),
     deadLetters: {
       ...stores.deadLetters,
-      put(letters, token) {
+      put(letters, token, options) {
         const first = letters[0]
         const place = first === undefined ? undefined : placeOf(first, token)
-        return write('dead-letter', place, () => stores.deadLetters.put(letters, token))
+        return write('dead-letter', place, () => stores.deadLetters.put(letters, token, options))
       },
     },
     index: stores.index,

@@ -128,7 +128,8 @@ function storesOf(remote: Remote): Omit<Stores, 'leases'> {
       counts: (group) => remote(false, ({ stores }) => stores.lane.counts(group)),
     },
     deadLetters: {
-      put: (letters, token) => remote(true, ({ stores }) => stores.deadLetters.put(letters, token), repeats),
+      put: (letters, token, options) =>
+        remote(true, ({ stores }) => stores.deadLetters.put(letters, token, options), repeats),
       list: (query) => remote(false, ({ stores }) => stores.deadLetters.list(query)),
       get: (id) => remote(false, ({ stores }) => stores.deadLetters.get(id)),
       among: (place, positions) => remote(false, ({ stores }) => stores.deadLetters.among(place, positions)),

@@ -64,7 +64,10 @@ const LEASE_MS = 1_000
 const DRAIN_WITHIN_MS = 120_000
 
 /** Runs one seed: three processes or more, at least 500 events, at least four attacks, then healing, draining and the check. */
-export async function simulate(seed: number, { plant = (engine) => engine, events = 540 }: SimulateOptions = {}): Promise<Simulated> {
+export async function simulate(
+  seed: number,
+  { plant = (engine) => engine, events = 540 }: SimulateOptions = {},
+): Promise<Simulated> {
   const world = createWorld(seed)
   const random = world.random.fork()
   const engine = simulatedEngine({ world, syncMs: random.pick([0.2, 1, 5]) })
@@ -82,11 +85,20 @@ interface Member {
   process: SimulatedProcess
   millrace: Millrace
   /** Publishes that are left, soonest first. */
-  readonly plan: { readonly at: number; readonly works: readonly { readonly definition: number; readonly data: Work }[] }[]
+  readonly plan: {
+    readonly at: number
+    readonly works: readonly { readonly definition: number; readonly data: Work }[]
+  }[]
   down: boolean
 }
 
-function createRun({ world, engine, random, plant, events }: {
+function createRun({
+  world,
+  engine,
+  random,
+  plant,
+  events,
+}: {
   readonly world: World
   readonly engine: SimulatedEngine
   readonly random: Random
@@ -98,8 +110,20 @@ function createRun({ world, engine, random, plant, events }: {
   const attacks: string[] = []
   const members: Member[] = []
   const rare: RarePaths = {
-    redelivery: 0, 'lease-lost': 0, 'unknown-publish': 0, 'resent-stored-once': 0, 'dead-letter': 0, 'side-lane': 0, isolation: 0,
-    'fenced-write': 0, rebalance: 0, 'engine-crash-lost-tail': 0, 'rejected-publish': 0, 'poison-found': 0, requeue: 0, replay: 0,
+    redelivery: 0,
+    'lease-lost': 0,
+    'unknown-publish': 0,
+    'resent-stored-once': 0,
+    'dead-letter': 0,
+    'side-lane': 0,
+    isolation: 0,
+    'fenced-write': 0,
+    rebalance: 0,
+    'engine-crash-lost-tail': 0,
+    'rejected-publish': 0,
+    'poison-found': 0,
+    requeue: 0,
+    replay: 0,
   }
   let healed = false
   let calm = false
@@ -110,7 +134,9 @@ function createRun({ world, engine, random, plant, events }: {
   function record(process: SimulatedProcess, entry: Unstamped): void {
     if (!process.alive) return
     history.push({ at: world.now, process: process.name, ...entry })
-    world.trace(`${entry.kind}${'phase' in entry ? entry.phase : ''}${'id' in entry ? entry.id : ''}${'position' in entry ? entry.position : ''}`)
+    world.trace(
+      `${entry.kind}${'phase' in entry ? entry.phase : ''}${'id' in entry ? entry.id : ''}${'position' in entry ? entry.position : ''}`,
+    )
   }
 
   function kill(member: Member): void {
@@ -133,7 +159,10 @@ function createRun({ world, engine, random, plant, events }: {
     record(process, { kind: 'process', phase: 'start' })
     member.millrace = createMillrace({
       name: 'sim',
-      engine: recordingEngine(plant(engine.connect(process)), { record: (entry) => record(process, entry), now: () => world.now }),
+      engine: recordingEngine(plant(engine.connect(process)), {
+        record: (entry) => record(process, entry),
+        now: () => world.now,
+      }),
       runtime: process.runtime,
       leaseMs: LEASE_MS,
       publishTimeoutMs: 1_500,
@@ -196,7 +225,11 @@ function createRun({ world, engine, random, plant, events }: {
     })
   }
 
-  async function publish(member: Member, process: SimulatedProcess, works: Member['plan'][number]['works']): Promise<void> {
+  async function publish(
+    member: Member,
+    process: SimulatedProcess,
+    works: Member['plan'][number]['works'],
+  ): Promise<void> {
     const messages = works.map(({ definition, data }) =>
       (DEFINITIONS[definition] ?? NoteAdded).create(data, {
         id: process.runtime.id(),
@@ -282,7 +315,11 @@ function createRun({ world, engine, random, plant, events }: {
     const types = GROUPS.find((candidate) => candidate.group === group)?.events.map(({ type }) => type) ?? []
     const ids = state.events.filter(({ type }) => types.includes(type)).map(({ id }) => id)
     record(process, { kind: 'replay', phase: 'invoke', group, ids })
-    const { replayed } = await millrace.replay({ group, from: 'earliest', to: new Date(process.runtime.now() + 3_600_000) })
+    const { replayed } = await millrace.replay({
+      group,
+      from: 'earliest',
+      to: new Date(process.runtime.now() + 3_600_000),
+    })
     if (replayed !== ids.length) errors.push(`replay: ${replayed} of ${ids.length} events`)
     record(process, { kind: 'replay', phase: 'ok', group, ids })
     rare.replay += 1
@@ -291,7 +328,8 @@ function createRun({ world, engine, random, plant, events }: {
   async function finalState(): Promise<FinalState> {
     const { transport, stores } = engine.driver
     const stored = []
-    for (const topic of Object.keys(TOPICS)) stored.push(...(await transport.read({ topic, limit: 10_000 }).catch(() => [])))
+    for (const topic of Object.keys(TOPICS))
+      stored.push(...(await transport.read({ topic, limit: 10_000 }).catch(() => [])))
     const letters = await stores.deadLetters.list({ limit: 10_000 })
     const groups = []
     for (const { group, events: types, ordering, attempts } of GROUPS) {
@@ -300,12 +338,26 @@ function createRun({ world, engine, random, plant, events }: {
         for (const partition of await transport.lag(topic, group)) lag += partition.lag
       }
       const { waiting, parked } = await stores.lane.counts(group)
-      groups.push({ group, types: types.map(({ type }) => type), ordering, attempts, lag, waiting: healed ? waiting : waiting - parked })
+      groups.push({
+        group,
+        types: types.map(({ type }) => type),
+        ordering,
+        attempts,
+        lag,
+        waiting: healed ? waiting : waiting - parked,
+      })
     }
     return {
       events: stored,
       letters: letters.map(({ group, topic, partition, position, record: { id, body }, attempts, code }) => ({
-        group, id, topic, partition, position, body, attempts, code,
+        group,
+        id,
+        topic,
+        partition,
+        position,
+        body,
+        attempts,
+        code,
       })),
       groups,
     }
@@ -357,7 +409,8 @@ function createRun({ world, engine, random, plant, events }: {
     engine.setFaults(NO_FAULTS)
     // Restarts that are due, late requests and cuts come to their end.
     await world.run(() => false, 4_000)
-    if (!(await world.run(() => members.every(({ plan }) => plan.length === 0), 20_000))) return 'The publishers did not come to their end.'
+    if (!(await world.run(() => members.every(({ plan }) => plan.length === 0), 20_000)))
+      return 'The publishers did not come to their end.'
     if (!(await drain())) return 'After the faults the groups did not drain.'
     return undefined
   }
@@ -384,8 +437,14 @@ function createRun({ world, engine, random, plant, events }: {
   async function closeAll(): Promise<string | undefined> {
     let closed = 0
     const up = members.filter(({ down }) => !down)
-    for (const { millrace } of up) millrace.close().then(() => (closed += 1), (error: unknown) => errors.push(`close: ${String(error)}`))
-    return (await world.run(() => closed === up.length, 30_000)) ? undefined : `${up.length - closed} processes did not close.`
+    for (const { millrace } of up)
+      millrace.close().then(
+        () => (closed += 1),
+        (error: unknown) => errors.push(`close: ${String(error)}`),
+      )
+    return (await world.run(() => closed === up.length, 30_000))
+      ? undefined
+      : `${up.length - closed} processes did not close.`
   }
 
   async function play(): Promise<Simulated> {
@@ -399,7 +458,10 @@ function createRun({ world, engine, random, plant, events }: {
     return {
       seed: world.seed,
       traceHash: world.traceHash,
-      report: stuck === undefined ? report : { ...report, violations: [...report.violations, { property: 'not-drained', text: stuck }] },
+      report:
+        stuck === undefined
+          ? report
+          : { ...report, violations: [...report.violations, { property: 'not-drained', text: stuck }] },
       rare,
       attacks,
       history,

@@ -1,4 +1,11 @@
-import { defineEvent, reject, retry, type AnyEventDefinition, type Delivery, type HandlerResult } from '../../src/index.ts'
+import {
+  defineEvent,
+  reject,
+  retry,
+  type AnyEventDefinition,
+  type Delivery,
+  type HandlerResult,
+} from '../../src/index.ts'
 import type { StandardSchema } from '../../src/contract/standard-schema.ts'
 import type { Random } from '../../src/testing/random.ts'
 import type { HandledEvent, HandleOutcome } from '../../src/testing/history.ts'
@@ -72,13 +79,27 @@ export interface HandlerHost {
 export function createHandler(
   group: string,
   host: HandlerHost,
-): (event: { readonly data: unknown; readonly id: string; readonly key?: string | undefined }, delivery: Delivery) => HandlerResult | Promise<HandlerResult> {
+): (
+  event: { readonly data: unknown; readonly id: string; readonly key?: string | undefined },
+  delivery: Delivery,
+) => HandlerResult | Promise<HandlerResult> {
   return (event, delivery) => {
     const { behaviour } = event.data as Work
     const { attempt, generation, position } = delivery
-    const run = host.start({ group, ...position, topic: position.topic, partition: position.partition, position: position.position, id: event.id, key: event.key, attempt, generation })
+    const run = host.start({
+      group,
+      ...position,
+      topic: position.topic,
+      partition: position.partition,
+      position: position.position,
+      id: event.id,
+      key: event.key,
+      attempt,
+      generation,
+    })
     const end = (outcome: HandleOutcome): void => host.end(run, outcome)
-    const plan: Behaviour = host.healed || generation > 0 ? { does: 'work', ms: 0 } : (behaviour[group] ?? { does: 'work', ms: 0 })
+    const plan: Behaviour =
+      host.healed || generation > 0 ? { does: 'work', ms: 0 } : (behaviour[group] ?? { does: 'work', ms: 0 })
     if (plan.does === 'work') {
       if (plan.ms === 0) return end('done')
       return new Promise((resolve) => host.after(plan.ms, () => resolve(end('done'))))

@@ -1,0 +1,104 @@
+import type { LaneEntry, LaneKey } from '../driver/lane-store.ts'
+
+/**
+ * What a member knows of the side lane of a partition that it holds. Answers of the store may be older than what this
+ * member has written since it asked, so they are taken only for what was left alone in the meantime.
+ */
+export interface LaneView {
+  /** Keys that the lane holds or that are parked, as far as is known. */
+  readonly size: number
+  /** Whether events of this key must follow into the lane. */
+  goesThrough(key: string): boolean
+  /** Entries of the key were added (`by` above 0) or are through. */
+  count(key: string | undefined, by: number): void
+  park(key: string): void
+  /** A write that concerns the key begins; the returned function ends it. `disturbs` its order: what is due must be asked again. */
+  write(key: string | undefined, options: { readonly disturbs: boolean }): () => void
+  /** The entry is on its way to the handler; false when it is already. */
+  take(entryId: string): boolean
+  /** The entry is through, or waits in the lane again. */
+  free(entryId: string): void
+  /** The store is asked from now on. */
+  beginLook(): void
+  acceptKeys(keys: ReadonlyMap<string, LaneKey>): void
+  /** Whether a due entry of the answer is still to be handed out. */
+  isDue(entry: LaneEntry): boolean
+}
+
+/** A view that begins with what the store said at the take-over. */
+export function createLaneView(stored: ReadonlyMap<string, LaneKey>): LaneView {
+  let keys = new Map(stored)
+  const inFlight = new Set<string>()
+  const writing = new Map<string, number>()
+  const disturbing = new Map<string, number>()
+  // Since the store was last asked:
+  const changed = new Set<string>()
+  const disturbed = new Set<string>()
+  const freed = new Set<string>()
+
+  return {
+    get size() {
+      return keys.size
+    },
+    goesThrough: (key) => keys.has(key),
+    count(key, by) {
+      if (key === undefined) return
+      changed.add(key)
+      const known = keys.get(key) ?? { waiting: 0, parked: false }
+      const waiting = Math.max(0, known.waiting + by)
+      if (waiting === 0 && !known.parked) keys.delete(key)
+      else keys.set(key, { ...known, waiting })
+    },
+    park(key) {
+      changed.add(key)
+      disturbed.add(key)
+      keys.set(key, { waiting: keys.get(key)?.waiting ?? 0, parked: true })
+    },
+    write(key, { disturbs }) {
+      if (key === undefined) return () => {}
+      add(writing, key, 1)
+      if (disturbs) add(disturbing, key, 1)
+      return () => {
+        add(writing, key, -1)
+        changed.add(key)
+        if (!disturbs) return
+        add(disturbing, key, -1)
+        disturbed.add(key)
+      }
+    },
+    take(entryId) {
+      if (inFlight.has(entryId)) return false
+      inFlight.add(entryId)
+      return true
+    },
+    free(entryId) {
+      inFlight.delete(entryId)
+      freed.add(entryId)
+    },
+    beginLook() {
+      changed.clear()
+      disturbed.clear()
+      freed.clear()
+    },
+    acceptKeys(answer) {
+      const merged = new Map(answer)
+      for (const key of [...writing.keys(), ...changed]) {
+        const known = keys.get(key)
+        if (known === undefined) merged.delete(key)
+        else merged.set(key, known)
+      }
+      keys = merged
+    },
+    isDue({ entryId, laneKey }) {
+      if (freed.has(entryId)) return false
+      if (laneKey === undefined) return true
+      return !disturbed.has(laneKey) && !disturbing.has(laneKey) && keys.get(laneKey)?.parked !== true
+    },
+  }
+}
+
+function add(counts: Map<string, number>, key: string, by: number): void {
+  const count = (counts.get(key) ?? 0) + by
+  if (count > 0) counts.set(key, count)
+  else counts.delete(key)
+}
