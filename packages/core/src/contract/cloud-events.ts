@@ -1,5 +1,6 @@
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import { utf8Bytes } from './attribute-text.ts'
+import { BINARY_MARK } from './check-event.ts'
 import { decodeAttributes, type DecodeOptions } from './decode-attributes.ts'
 import type { EventMessage, EventPosition } from './event.ts'
 import type { JsonOrigin } from './json-check.ts'
@@ -133,7 +134,7 @@ function attributesOf(event: EventMessage): object {
 function withExtensions(
   { datacontenttype, data, ...attributes }: Readonly<Record<string, unknown>>,
   {
-    data_base64: binary,
+    [BINARY_MARK]: binary,
     datacontenttype: contentType,
     ...extensions
   }: Readonly<Record<string, string | number | boolean>>,
@@ -142,7 +143,7 @@ function withExtensions(
   for (const name of Object.keys(extensions).sort()) extended[name] = extensions[name]
   if (contentType !== undefined) extended['datacontenttype'] = contentType
   else if (binary !== true) extended['datacontenttype'] = datacontenttype
-  extended[binary === true ? 'data_base64' : 'data'] = data
+  extended[binary === true ? BINARY_MARK : 'data'] = data
   return extended
 }
 

@@ -1,6 +1,5 @@
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import { base64ToBytes, bytesToBase64, bytesToText } from './base64.ts'
-import { BINARY_MARK } from './check-event.ts'
 import { decodeEvent, encodeEvent } from './cloud-events.ts'
 import { isJsonType, type DecodeOptions } from './decode-attributes.ts'
 import type { EventMessage } from './event.ts'

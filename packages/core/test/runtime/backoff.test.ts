@@ -7,6 +7,10 @@ it('doubles up to the ceiling', () => {
   expect(bounds).toEqual([200, 400, 800, 1_600, 51_200, 60_000, 60_000])
 })
 
+it('is nothing when the first wait is nothing, however late the attempt', () => {
+  expect(backoffDelay({ first: 0, factor: 10, ceiling: 1_000 }, 1_000, 0.5)).toBe(0)
+})
+
 it('spreads over the whole range', () => {
   expect([0, 0.25, 0.5].map((random) => backoffDelay(DEFAULT_BACKOFF, 3, random))).toEqual([0, 200, 400])
 })
