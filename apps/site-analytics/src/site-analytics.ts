@@ -131,7 +131,7 @@ interface Worker {
 
 function createWorker({ millrace, runtime, database, onError }: WorkerServices): Worker {
   const commit = createGroupCommit(database, runtime)
-  const outbox = createOutbox(database, { millrace, runtime })
+  const outbox = createOutbox({ millrace, runtime, database, commit })
   let sessions: Sessions | undefined
   let subscriptions: readonly Subscription[] = []
   let timer: { cancel(): void } | undefined

@@ -33,9 +33,14 @@ export interface ImportOptions {
 const BATCH = 500
 const ATTEMPTS = 6
 
+interface PreparedLine {
+  readonly event: EventMessage
+  readonly bad: boolean
+}
+
 /**
  * Reads a log file into events, with the time of each line and an id made of the line, so that importing it again
- * stores nothing. Holds one batch at a time: the next lines are read when the engine has stored the last. Throws
+ * stores nothing. Holds two batches at most: lines are read as fast as the engine stores them. Throws
  * `publish_unknown` when the engine does not take them, `aborted`; importing again then goes on where it ended.
  */
 export async function importLog(path: string, options: ImportOptions): Promise<ImportReport> {
@@ -44,17 +49,25 @@ export async function importLog(path: string, options: ImportOptions): Promise<I
   const site = options.site ?? (await guessSite(path, runtime.now()))
   const repeats = recentRepeats()
   const counts = { lines: 0, events: 0, rejected: 0, duplicates: 0 }
-  let batch: { readonly event: EventMessage; readonly bad: boolean }[] = []
-  const flush = async (): Promise<void> => {
+  let batch: PreparedLine[] = []
+  let storing: Promise<void> = Promise.resolve()
+  const storeBatch = async (lines: readonly PreparedLine[]): Promise<void> => {
     const duplicates = await store(
       options,
-      batch.map(({ event }) => event),
+      lines.map(({ event }) => event),
     )
-    for (const [index, { bad }] of batch.entries()) {
+    for (const [index, { bad }] of lines.entries()) {
       counts[duplicates.has(index) ? 'duplicates' : bad ? 'rejected' : 'events'] += 1
     }
-    batch = []
     options.onProgress?.(counts.lines)
+  }
+  // One batch is stored while the next is prepared; their order is kept.
+  const flush = async (): Promise<void> => {
+    await storing
+    storing = storeBatch(batch)
+    // It is awaited before the next one and at the end; until then a failure is nobody's yet.
+    storing.catch(() => {})
+    batch = []
   }
   for await (const lines of readLines(path)) {
     for (const line of lines) {
@@ -64,7 +77,8 @@ export async function importLog(path: string, options: ImportOptions): Promise<I
       if (batch.length >= BATCH) await flush()
     }
   }
-  if (batch.length > 0) await flush()
+  await flush()
+  await storing
   return { ...counts, seconds: Math.round(runtime.monotonic() - startedAt) / 1_000 }
 }
 
@@ -79,7 +93,7 @@ function eventOfLine(
     readonly site: string | undefined
     readonly repeats: (id: string) => number
   },
-): { readonly event: EventMessage; readonly bad: boolean } {
+): PreparedLine {
   const request = tooLong ? { reason: 'The line is longer than 64 KiB' } : readCombinedLine(text, runtime.now())
   if ('reason' in request) {
     const id = deterministicId(0, 'bad', String(number), text)
@@ -100,6 +114,7 @@ async function store(
   events: readonly EventMessage[],
 ): Promise<ReadonlySet<number>> {
   const duplicates = new Set<number>()
+  if (events.length === 0) return duplicates
   let open = events.map((event, index) => ({ event, index }))
   for (let attempt = 1; ; attempt += 1) {
     const results = await millrace.publishBatch(

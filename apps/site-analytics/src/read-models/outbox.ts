@@ -1,5 +1,5 @@
-import type { EventMessage, Millrace, Runtime } from '@millrace/core'
-import type { Database } from './database.ts'
+import type { EventMessage } from '@millrace/core'
+import type { ReadModelServices } from './services.ts'
 
 /** Events that a transaction of the read models wants published. */
 export interface Outbox {
@@ -18,10 +18,7 @@ const AGAIN_MS = 1_000
  * An effect and the event that tells of it are one commit: the event is written here first and published after it. It
  * may be published twice, after a crash in between, but under the same id, which the engine stores once.
  */
-export function createOutbox(
-  database: Database,
-  { millrace, runtime }: { millrace: Millrace; runtime: Runtime },
-): Outbox {
+export function createOutbox({ database, commit, millrace, runtime }: ReadModelServices): Outbox {
   let running: Promise<void> | undefined
   let wanted = false
 
@@ -32,15 +29,15 @@ export function createOutbox(
       if (rows.length === 0) return
       const results = await millrace.publishBatch(rows.map((row) => JSON.parse(String(row['event'])) as EventMessage))
       if (!database.connection.isOpen) return
-      let failed = false
-      for (const [index, row] of rows.entries()) {
+      const done = rows.filter((_, index) => {
         const result = results[index]
         // A conflict is an event that was told before with other words: it was told.
-        const done = result?.outcome === 'stored' || result?.error.code === 'event_conflict'
-        if (done) database.prepare('DELETE FROM outbox WHERE number = ?').run(Number(row['number']))
-        else failed = true
-      }
-      if (failed) runtime.setTimer(drain, AGAIN_MS)
+        return result?.outcome === 'stored' || result?.error.code === 'event_conflict'
+      })
+      await commit.run(() => {
+        for (const row of done) database.prepare('DELETE FROM outbox WHERE number = ?').run(Number(row['number']))
+      })
+      if (done.length < rows.length) runtime.setTimer(drain, AGAIN_MS)
       else wanted = true
     }
   }

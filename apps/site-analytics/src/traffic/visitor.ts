@@ -73,8 +73,8 @@ const READING_MS = 9_000
 export function createVisitor(number: number, chance: Chance, id: () => string): Visitor {
   // A network that is set aside for documentation (RFC 5737): nobody's address.
   const address = `198.51.100.${number % 250}:${number}`
-  if (chance.happens(0.09)) return crawler(address, chance, id)
-  if (chance.happens(0.05)) return once({ address, userAgent: chance.pick(BROWSERS), body: chance.pick(MALFORMED) })
+  if (chance.happens(0.16)) return crawler(address, chance, id)
+  if (chance.happens(0.07)) return once({ address, userAgent: chance.pick(BROWSERS), body: chance.pick(MALFORMED) })
   return person(address, chance, id)
 }
 

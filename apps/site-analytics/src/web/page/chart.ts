@@ -1,6 +1,6 @@
 import type { Summary } from '../../read-models/summary.ts'
 import { element, svg } from './dom.ts'
-import { clock, dayAndTime, number } from './format.ts'
+import { axisTime, clock, dayAndTime, number } from './format.ts'
 
 const HEIGHT = 220
 const LEFT = 44
@@ -103,14 +103,16 @@ function drawTimes(
   const offset = Math.floor(series.from / MINUTE_MS / series.stepMinutes) % every
   for (let bar = (every - offset) % every; bar < count; bar += every) {
     const x = LEFT + (bar + 0.5) * slot
-    if (x > width - 40 || x < LEFT + 12) continue
-    picture.append(svg('text', { class: 'axis', x, y: HEIGHT - 6, 'text-anchor': 'middle' }, timeText(series, bar)))
+    if (x > width - 48 || x < LEFT + 12) continue
+    picture.append(
+      svg('text', { class: 'axis', x, y: HEIGHT - 6, 'text-anchor': 'middle' }, timeText(series, bar, axisTime)),
+    )
   }
 }
 
-function timeText({ from, stepMinutes }: Summary['series'], bar: number): string {
+function timeText({ from, stepMinutes }: Summary['series'], bar: number, long = dayAndTime): string {
   const at = from + bar * stepMinutes * MINUTE_MS
-  return stepMinutes === 1 ? clock(at) : dayAndTime(at)
+  return stepMinutes === 1 ? clock(at) : long(at)
 }
 
 function niceTop(value: number): number {

@@ -9,7 +9,7 @@ type Data = Readonly<Record<string, unknown>>
 
 interface Wire {
   readonly type?: unknown
-  readonly time?: unknown
+  readonly recordedtime?: unknown
   readonly data?: unknown
 }
 
@@ -48,7 +48,7 @@ export function followEvents(
 function row(event: Wire): HTMLElement {
   const data: Data = typeof event.data === 'object' && event.data !== null ? (event.data as Data) : {}
   const type = String(event.type)
-  const time = Date.parse(String(event.time))
+  const time = Date.parse(String(event.recordedtime))
   return element(
     'li',
     { class: type.startsWith('request') || type.startsWith('analytics') ? 'bad' : '' },

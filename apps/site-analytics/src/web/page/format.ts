@@ -34,3 +34,8 @@ export function dayAndTime(ms: number): string {
   const year = date.getFullYear() === new Date().getFullYear() ? {} : ({ year: 'numeric' } as const)
   return `${date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', ...year })}, ${clock(ms)}`
 }
+
+/** As short as an axis needs it: the year is in what bars say. */
+export function axisTime(ms: number): string {
+  return `${new Date(ms).toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${clock(ms)}`
+}

@@ -29,6 +29,8 @@ export function drawRanking(
   list.replaceChildren(...rows)
 }
 
+const PRESENT_MS = 5 * 60_000
+
 const VITALS = [
   {
     key: 'lcp',
@@ -56,7 +58,7 @@ export function drawVitals(list: HTMLElement, vitals: Summary['vitals']): void {
   list.replaceChildren(...items)
 }
 
-export function drawVisits(body: HTMLElement, visits: Summary['visits']): void {
+export function drawVisits(body: HTMLElement, { visits, now }: Pick<Summary, 'visits' | 'now'>): void {
   if (visits.length === 0) {
     body.replaceChildren(element('tr', {}, element('td', { class: 'none', colspan: '7' }, 'No visit yet.')))
     return
@@ -71,14 +73,17 @@ export function drawVisits(body: HTMLElement, visits: Summary['visits']): void {
       element('td', { class: 'path', title: visit.exit }, visit.exit),
       element('td', { class: 'number' }, number(visit.pages)),
       element('td', { class: 'number' }, duration(visit.durationMs)),
-      element(
-        'td',
-        {},
-        element('span', { class: visit.open ? 'state open' : 'state' }, visit.open ? 'on the site' : 'ended'),
-      ),
+      element('td', {}, stateOf(visit, now)),
     ),
   )
   body.replaceChildren(...rows)
+}
+
+/** A visit is open until 30 minutes of silence, but its visitor is hardly there any more after five. */
+function stateOf({ open, startedAt, durationMs }: Summary['visits'][number], now: number): HTMLElement {
+  if (!open) return element('span', { class: 'state' }, 'ended')
+  const isHere = now - startedAt - durationMs < PRESENT_MS
+  return element('span', { class: isHere ? 'state open' : 'state' }, isHere ? 'on the site' : 'silent')
 }
 
 /** A name when the site has given one, else the beginning of the hash. */
@@ -101,16 +106,16 @@ export function tilesOf({
     view === 'live'
       ? [
           {
-            id: 'live-visitors',
+            id: 'tile-live-visitors',
             name: 'Visitors now',
             value: number(totals.liveVisitors),
             note: 'in the last 5 minutes',
           },
-          { id: 'pages-a-minute', name: 'Pages a minute', value: number(totals.pagesAMinute), note: 'right now' },
+          { id: 'tile-pages-a-minute', name: 'Pages a minute', value: number(totals.pagesAMinute), note: 'right now' },
         ]
       : [
           {
-            id: 'requests',
+            id: 'tile-requests',
             name: 'Requests',
             value: number(requests + crawlers),
             note: `${number(resources)} of them no pages`,
@@ -119,17 +124,17 @@ export function tilesOf({
   const perVisit = totals.pagesAVisit === undefined ? '' : `, ${totals.pagesAVisit.toFixed(1)} pages each`
   return [
     ...first,
-    { id: 'page-views', name: 'Page views', value: number(pages), note: period },
-    { id: 'visitors', name: view === 'live' ? 'Visitors' : 'Visitor days', value: number(visitors), note: period },
-    { id: 'visits', name: 'Visits', value: number(visits), note: `${number(totals.openVisits)} open${perVisit}` },
+    { id: 'tile-page-views', name: 'Page views', value: number(pages), note: period },
+    { id: 'tile-visitors', name: view === 'live' ? 'Visitors' : 'Visitor days', value: number(visitors), note: period },
+    { id: 'tile-visits', name: 'Visits', value: number(visits), note: `${number(totals.openVisits)} open${perVisit}` },
     {
-      id: 'failed',
+      id: 'tile-failed',
       name: 'Failed requests',
       value: number(failures),
       note: `${percent(failures, requests)} of people's requests`,
     },
     {
-      id: 'crawler-hits',
+      id: 'tile-crawler-hits',
       name: 'Crawler requests',
       value: number(crawlers),
       note: `${number(crawlerFailures)} of them failed`,

@@ -95,7 +95,7 @@ function draw(answer: Answer): void {
   drawRanking(byId('resources'), answer.resources, { none: 'None.' })
   drawRanking(byId('outbound'), answer.outbound, { none: 'None yet.' })
   drawVitals(byId('vitals'), answer.vitals)
-  drawVisits(byId('visits'), answer.visits)
+  drawVisits(byId('visits'), answer)
   drawRejected(answer)
   const traffic = byId('traffic')
   if (traffic instanceof HTMLInputElement) {
