@@ -65,9 +65,9 @@ async function manyPublishers({ open, random }: Context): Promise<void> {
   const driver = await open()
   await driver.transport.ensureTopic('busy', { partitions: 4 })
   const publishers = Array.from({ length: 50 }, (_, publisher) =>
-    Array.from({ length: 40 }, (_, at) => record({ topic: 'busy', partitions: 4, key: `p${publisher}`, data: at })),
+    Array.from({ length: 240 }, (_, at) => record({ topic: 'busy', partitions: 4, key: `p${publisher}`, data: at })),
   )
-  const sizes = publishers.map(() => random.integer(1, 9))
+  const sizes = publishers.map(() => random.integer(5, 40))
   const published = await Promise.all(
     publishers.map(async (records, index) => {
       const places = []
@@ -79,7 +79,7 @@ async function manyPublishers({ open, random }: Context): Promise<void> {
   )
   const read = await readAll(driver, 'busy')
   assertRising(read)
-  assert.equal(read.length, 2_000, 'every confirmed event is there, once')
+  assert.equal(read.length, 12_000, 'every confirmed event is there, once')
   for (const [index, places] of published.entries()) {
     const ofKey = withoutTime(read.filter(({ key }) => key === `p${index}`))
     assert.deepEqual(ofKey, places, `the events of publisher ${index}, in its order`)
