@@ -46,6 +46,15 @@ function deliveryName({ group, id, generation }: Handling): string {
   return generation === 0 ? `${group} ${id}` : `${group} ${id} again`
 }
 
+/** The delivery that was the first to be done: not always the first to begin. */
+function firstDone(runs: readonly Handling[]): Handling | undefined {
+  let first: Handling | undefined
+  for (const run of runs) {
+    if (run.outcome === 'done' && (first === undefined || run.endLine < first.endLine)) first = run
+  }
+  return first
+}
+
 /** A delivery after one that was done needs a cause: its partition was taken over from an owner that ended uncleanly. */
 function duplicatesOf(
   runs: readonly Handling[],
@@ -53,7 +62,7 @@ function duplicatesOf(
 ): { readonly allowed: number; readonly without: readonly Violation[] } {
   const without: Violation[] = []
   let allowed = 0
-  const first = runs.find(({ outcome }) => outcome === 'done')
+  const first = firstDone(runs)
   if (first === undefined) return { allowed, without }
   for (const run of runs) {
     if (run.startLine <= first.endLine) continue
@@ -87,7 +96,7 @@ function orderOf(
     for (const { id } of ofKey.toSorted((a, b) => (a.position < b.position ? -1 : 1))) {
       const name = `${group.group} ${id}`
       if (requeued.has(name)) continue
-      const first = handled.get(name)?.find(({ outcome }) => outcome === 'done')
+      const first = firstDone(handled.get(name) ?? [])
       if (first === undefined) continue
       if (latest !== undefined && first.endLine < latest.endLine) {
         violations.push({
