@@ -1,7 +1,7 @@
 import { isbot } from 'isbot'
 
 const WELL_KNOWN =
-  /(googlebot(?:-image|-mobile)?|bingbot|msnbot|yandexbot|yandeximages|baiduspider|ahrefsbot|semrushbot|duckduckbot|applebot|facebookexternalhit|twitterbot|slackbot|mj12bot|dotbot|rogerbot|exabot|feedly|feedburner|feedfetcher-google|tiny tiny rss|gptbot|claudebot|ccbot|petalbot|uptimerobot|pingdom|curl|wget|python-requests|python-urllib|go-http-client|apachebench)/i
+  /(googlebot(?:-image|-mobile)?|bingbot|msnbot|yandexbot|yandeximages|baiduspider|ahrefsbot|semrushbot|duckduckbot|applebot|facebookexternalhit|twitterbot|slackbot|mj12bot|dotbot|rogerbot|exabot|feedly|feedburner|feedfetcher-google|tiny tiny rss|gptbot|claudebot|ccbot|petalbot|uptimerobot|pingdom|curl|wget|python-requests|python-urllib|go-http-client|apachebench|headlesschrome|phantomjs)/i
 const PRODUCT = /([A-Za-z][\w.+-]*(?:bot|crawler|spider|slurp|reader|fetcher|monitor)[\w.+-]*)/i
 
 const seen = new Map<string, string | undefined>()

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { systemRuntime, type Millrace, type Runtime, type Subscription } from '@millrace/core'
+import { MillraceError, systemRuntime, type Millrace, type Runtime, type Subscription } from '@millrace/core'
+import { ANALYTICS_EVENTS } from './events.ts'
 import { dailyVisitorHash } from './ingest/daily-salt.ts'
 import { subscribeRejected } from './ingest/subscribe-rejected.ts'
 import { subscribeCrawlers } from './read-models/crawlers.ts'
@@ -54,9 +55,10 @@ const NAME = 'Site analytics'
 const DESCRIPTION = 'Visits of a web site as they happen: pages, referrers, failures, crawlers. With a log importer.'
 
 /**
- * Analytics of a web site on a backbone.
+ * Analytics of a web site on a backbone that was made with `events: ANALYTICS_EVENTS`; throws `config_invalid` otherwise.
  *
  * @example
+ * const millrace = createMillrace({ engine, events: ANALYTICS_EVENTS })
  * const analytics = createSiteAnalytics({ millrace, dataDir: './.millrace' })
  * await analytics.start()
  * const server = createServer({ millrace, mounts: analytics.mounts })
@@ -65,6 +67,7 @@ export function createSiteAnalytics(options: SiteAnalyticsOptions): SiteAnalytic
   const { millrace, dataDir, role = 'all', runtime = systemRuntime(), origin } = options
   const onError =
     options.onError ?? ((error) => runtime.log.error('Site analytics failed.', { message: String(error) }))
+  assertKnown(millrace)
   const database = openDatabase(join(dataDir, 'site-analytics.db'))
   const traffic =
     origin === undefined ? undefined : createTrafficGenerator(() => `${origin()}/api/analytics/events`, runtime)
@@ -95,6 +98,19 @@ export function createSiteAnalytics(options: SiteAnalyticsOptions): SiteAnalytic
       return this.close()
     },
   }
+}
+
+/** An event of a type that the backbone does not know would go to another topic than its definition says. */
+function assertKnown({ catalog }: Millrace): void {
+  const missing = ANALYTICS_EVENTS.find(
+    ({ type, topic }) => !catalog.some((known) => known.type === type && known.topic === topic),
+  )
+  if (missing === undefined) return
+  throw new MillraceError(
+    'config_invalid',
+    `The backbone does not know ${missing.type}. Pass ANALYTICS_EVENTS to createMillrace as events.`,
+    { path: 'events' },
+  )
 }
 
 function mountsOf(web: WebServices): readonly SiteAnalyticsMount[] {

@@ -5,7 +5,7 @@ import { createMillrace, systemRuntime, type Millrace, type Runtime } from '@mil
 import type { Engine } from '@millrace/core/driver'
 import { memory } from '@millrace/core/memory'
 import { createServer } from '@millrace/server'
-import { createSiteAnalytics, type SiteAnalytics } from '../src/index.ts'
+import { ANALYTICS_EVENTS, createSiteAnalytics, type SiteAnalytics } from '../src/index.ts'
 import type { Summary, View } from '../src/read-models/summary.ts'
 
 export const BROWSER = 'Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0'
@@ -31,7 +31,7 @@ export async function startApplication({
 }: { engine?: Engine; folder?: string; keepFolder?: boolean; clock?: Runtime } = {}): Promise<Application> {
   // The wall clock can be moved by hand; timers and measurements stay real.
   const runtime = { ...clock, skew: 0, now: (): number => clock.now() + runtime.skew }
-  const millrace = createMillrace({ name: 'test', engine, runtime })
+  const millrace = createMillrace({ name: 'test', engine, events: ANALYTICS_EVENTS, runtime })
   let origin = ''
   const analytics = createSiteAnalytics({ millrace, dataDir: folder, runtime, origin: () => origin })
   const server = createServer({ millrace, port: 0, mounts: analytics.mounts, runtime })

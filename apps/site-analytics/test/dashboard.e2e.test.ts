@@ -25,12 +25,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   })
 
   async function open(path: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
-    const context = await browser.newContext({
-      // Headless browsers are counted as crawlers, and rightly; this one stands for a person.
-      userAgent:
-        'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36',
-      ...options,
-    })
+    const context = await browser.newContext(options)
     const page = await context.newPage()
     page.on('pageerror', (error) => problems.push(error.message))
     page.on('console', (message) => {
