@@ -60,6 +60,7 @@ export function createMillrace(options: MillraceOptions): Millrace {
     source: `/${name}`,
     sessionId,
     ready: start,
+    maxPending,
   })
   const label = labelOf(name)
   const subscriptions = createSubscriptions({
@@ -122,7 +123,7 @@ export function createMillrace(options: MillraceOptions): Millrace {
     try {
       if (!isDefinition(first)) return publishing.publish(first) as Promise<never>
       catalog.add(first)
-      return publishing.publish(publishing.create(first, data, createOptions)) as Promise<never>
+      return publishing.publish(publishing.create(first, data, createOptions), { checked: true }) as Promise<never>
     } catch (error) {
       return Promise.reject(error)
     }
@@ -164,7 +165,7 @@ export function createMillrace(options: MillraceOptions): Millrace {
       }
       const answer = waiting.waitFor(waits)
       answer.catch(() => {})
-      await publishing.publish(event, signal)
+      await publishing.publish(event, { signal, checked: true })
       return (await answer) as never
     },
     async waitFor(definition, { correlationId, timeout, after, signal }) {

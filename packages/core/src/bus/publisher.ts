@@ -159,11 +159,7 @@ export function createPublisher({ name, transport, runtime, timeoutMs, maxPendin
       if (pending >= maxPending) {
         return done({
           outcome: 'rejected',
-          error: new MillraceError(
-            'publish_backpressure',
-            `${pending} publishes are waiting for the engine. Wait for some of them before you publish more.`,
-            { retriable: true, facts: { pending } },
-          ),
+          error: backpressure(pending),
         })
       }
       pending += 1
@@ -176,6 +172,15 @@ export function createPublisher({ name, transport, runtime, timeoutMs, maxPendin
     },
     close: () => void (closed = true),
   }
+}
+
+/** The error of a publish that would wait behind too many others. */
+export function backpressure(pending: number): MillraceError {
+  return new MillraceError(
+    'publish_backpressure',
+    `${pending} publishes are waiting for the engine. Wait for some of them before you publish more.`,
+    { retriable: true, facts: { pending } },
+  )
 }
 
 function settlementOf(

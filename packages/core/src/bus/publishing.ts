@@ -1,4 +1,5 @@
 import type { Catalog } from '../contract/catalog.ts'
+import { checkEvent } from '../contract/check-event.ts'
 import { encodeEvent } from '../contract/cloud-events.ts'
 import { createEvent } from '../contract/create-event.ts'
 import type { AnyEventDefinition, CreateOptions } from '../contract/event-definition.ts'
@@ -10,7 +11,7 @@ import type { PublishRecord } from '../driver/record.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { handlingContext } from './handling-context.ts'
-import type { Publisher, Settlement } from './publisher.ts'
+import { backpressure, type Publisher, type Settlement } from './publisher.ts'
 import type { KnownTopic, TopicRegistry } from './topic-registry.ts'
 
 /** A published event's place. */
@@ -34,7 +35,11 @@ export type PublishResult =
 /** From data to stored events: creates, places, encodes, and hands to the publisher. */
 export interface Publishing {
   create(definition: AnyEventDefinition, data: unknown, options?: CreateOptions): EventMessage
-  publish(event: EventMessage, signal?: AbortSignal): Promise<Published>
+  /** `checked` events come from `create`; others are checked here. */
+  publish(
+    event: EventMessage,
+    options?: { readonly signal?: AbortSignal | undefined; readonly checked?: boolean },
+  ): Promise<Published>
   publishBatch(events: readonly EventMessage[], signal?: AbortSignal): Promise<readonly PublishResult[]>
 }
 
@@ -48,6 +53,21 @@ export interface PublishingOptions {
   readonly sessionId: string
   /** Opens the engine. */
   readonly ready: () => Promise<void>
+  /** Publishes that may wait at once for a topic to be made. */
+  readonly maxPending: number
+}
+
+/** An event that is ready to be sent. */
+interface Prepared {
+  readonly message: EventMessage
+  readonly topic: string
+  readonly body: string
+}
+
+/** A publish that waits for its topic. */
+interface Opening {
+  readonly go: (topic: KnownTopic) => void
+  readonly fail: (error: unknown) => void
 }
 
 /** Handlers that publish what they handle go round in a circle; at this many rounds it is broken. */
@@ -64,27 +84,66 @@ export function createPublishing({
   source,
   sessionId,
   ready,
+  maxPending,
 }: PublishingOptions): Publishing {
+  const opening = new Map<string, Opening[]>()
   let cursor = ''
   let cursorAt = -1
 
-  function submit(event: EventMessage, signal: AbortSignal | undefined, done: (result: PublishResult) => void): void {
-    let record: PublishRecord
-    const inherited = inherit(event)
-    const topic = catalog.get(event.type)?.topic ?? topicOf(event.type)
-    const known = topics.known(topic)
-    if (known === undefined) {
-      ready()
-        .then(() => topics.ensure(topic))
-        .then(() => submit(event, signal, done))
-        .catch((error: unknown) => done({ outcome: 'rejected', id: event.id, error: asError(error) }))
-      return
-    }
+  /** Checks and encodes before anything is sent; what is wrong with the event is a rejection of it alone. */
+  function prepare(event: EventMessage, checked: boolean): Prepared | PublishResult {
     try {
-      record = recordOf(inherited, topic, known)
+      if (!checked) checkEvent(event, limits)
+      const message = inherit(event)
+      return {
+        message,
+        topic: catalog.get(event.type)?.topic ?? topicOf(event.type),
+        body: encodeEvent(message, limits),
+      }
     } catch (error) {
-      return done({ outcome: 'rejected', id: String(event?.id), error: asError(error) })
+      return { outcome: 'rejected', id: idOf(event), error: asError(error) }
     }
+  }
+
+  /** Events wait, in order, for a topic that is being made; when it cannot be made, all of them hear why. */
+  function submit(prepared: Prepared, signal: AbortSignal | undefined, done: (result: PublishResult) => void): void {
+    const { topic } = prepared
+    const known = topics.known(topic)
+    const queue = opening.get(topic)
+    if (queue === undefined && known !== undefined) return send(prepared, known, signal, done)
+    const waiting: Opening = {
+      go: (made) => send(prepared, made, signal, done),
+      fail: (error) => done({ outcome: 'rejected', id: prepared.message.id, error: asError(error) }),
+    }
+    if (queue === undefined) void openTopic(topic, waiting)
+    else if (queue.length < maxPending) queue.push(waiting)
+    else waiting.fail(backpressure(queue.length))
+  }
+
+  async function openTopic(topic: string, first: Opening): Promise<void> {
+    const queue = [first]
+    opening.set(topic, queue)
+    try {
+      await ready()
+      const made = await topics.ensure(topic)
+      opening.delete(topic)
+      for (const { go } of queue) go(made)
+    } catch (error) {
+      opening.delete(topic)
+      for (const { fail } of queue) fail(error)
+    }
+  }
+
+  function send(
+    prepared: Prepared,
+    known: KnownTopic,
+    signal: AbortSignal | undefined,
+    done: (result: PublishResult) => void,
+  ): void {
+    const { message, topic, body } = prepared
+    const { id, source: from, type, key, metadata } = message
+    const correlationId = metadata.correlationId === id ? undefined : metadata.correlationId
+    const record = { topic, partition: known.partition(key), id, source: from, type, key, correlationId, body }
     const before = cursorNow()
     publisher.submit(record, (settlement) => done(resultOf(record, settlement, before)), signal)
   }
@@ -115,20 +174,6 @@ export function createPublishing({
     }
   }
 
-  function recordOf(event: EventMessage, topic: string, known: KnownTopic): PublishRecord {
-    const { correlationId } = event.metadata
-    return {
-      topic,
-      partition: known.partition(event.key),
-      id: event.id,
-      source: event.source,
-      type: event.type,
-      key: event.key,
-      correlationId: correlationId === event.id ? undefined : correlationId,
-      body: encodeEvent(event, limits),
-    }
-  }
-
   /** One text for all publishes of a millisecond. */
   function cursorNow(): string {
     const now = runtime.now()
@@ -148,39 +193,52 @@ export function createPublishing({
         limits,
         inherit: handlingContext.getStore(),
       }),
-    publish(event, signal) {
+    publish(event, { signal, checked = false } = {}) {
       return new Promise((resolve, reject) => {
-        submit(event, signal, (result) => {
+        const done = (result: PublishResult): void => {
           if (result.outcome === 'stored') resolve(result)
           else reject(result.error)
-        })
+        }
+        const prepared = prepare(event, checked)
+        if ('outcome' in prepared) done(prepared)
+        else submit(prepared, signal, done)
       })
     },
     publishBatch(events, signal) {
       if (events.length === 0) return Promise.resolve([])
-      if (events.length > limits.batchEvents) {
-        const text = `The batch has ${events.length} events; at most ${limits.batchEvents} are allowed. Publish it in parts.`
-        return Promise.reject(
-          new MillraceError('limit_exceeded', text, { facts: { events: events.length, limit: limits.batchEvents } }),
-        )
-      }
-      return new Promise((resolve, reject) => {
+      if (events.length > limits.batchEvents)
+        return Promise.reject(tooLarge(`${events.length} events`, `${limits.batchEvents}`))
+      const prepared = events.map((event) => prepare(event, false))
+      const characters = prepared.reduce((sum, one) => sum + ('outcome' in one ? 0 : one.body.length), 0)
+      if (characters > limits.batchBytes) return Promise.reject(tooLarge(`${characters} bytes`, `${limits.batchBytes}`))
+      return new Promise((resolve) => {
         const results: PublishResult[] = Array.from({ length: events.length })
         let open = events.length
-        events.forEach((event, at) => {
-          try {
-            submit(event, signal, (result) => {
-              results[at] = result
-              open -= 1
-              if (open === 0) resolve(results)
-            })
-          } catch (error) {
-            reject(error)
+        prepared.forEach((one, at) => {
+          const done = (result: PublishResult): void => {
+            results[at] = result
+            open -= 1
+            if (open === 0) resolve(results)
           }
+          if ('outcome' in one) done(one)
+          else submit(one, signal, done)
         })
       })
     },
   }
+}
+
+function tooLarge(what: string, limit: string): MillraceError {
+  return new MillraceError(
+    'limit_exceeded',
+    `The batch has ${what}; at most ${limit} are allowed. Publish it in parts.`,
+    { path: 'events' },
+  )
+}
+
+/** The id of whatever was passed in, for its result. */
+function idOf(event: unknown): string {
+  return typeof event === 'object' && event !== null && 'id' in event && typeof event.id === 'string' ? event.id : ''
 }
 
 function resultOf(record: PublishRecord, settlement: Settlement, cursor: string): PublishResult {
