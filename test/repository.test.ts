@@ -20,19 +20,10 @@ test('the files of the repository are seen', () => {
 
 test('package-lock.json names no registry, so that any may serve it', () => {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { resolved?: string; optionalDependencies?: Record<string, string> }>
+    packages: Record<string, { resolved?: string }>
   }
   const addresses = Object.values(packages).flatMap(({ resolved }) => (resolved?.includes(':') ? [resolved] : []))
   expect(addresses).toEqual([])
-})
-
-test('package-lock.json holds what every platform needs, so that npm ci holds everywhere', () => {
-  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { optionalDependencies?: Record<string, string> }>
-  }
-  const wanted = Object.values(packages).flatMap((each) => Object.keys(each.optionalDependencies ?? {}))
-  const there = new Set(Object.keys(packages).map((path) => path.slice(path.lastIndexOf('node_modules/') + 13)))
-  expect(wanted.filter((name) => !there.has(name))).toEqual([])
 })
 
 test('no file is larger than 1 MiB', () => {
