@@ -1,3 +1,7 @@
+import { busFailureProperties } from './bus/bus-failures.ts'
+import { busLifeProperties } from './bus/bus-life.ts'
+import { busOrderProperties } from './bus/bus-order.ts'
+import { busReadingProperties } from './bus/bus-reading.ts'
 import { deadLetterProperties } from './properties/dead-letters.ts'
 import { dedupeProperties } from './properties/dedupe.ts'
 import { groupProperties } from './properties/groups.ts'
@@ -28,6 +32,10 @@ export const SUBJECTS: Readonly<Record<string, readonly Property[]>> = {
   'dead letters': deadLetterProperties,
   retention: retentionProperties,
   workload: workloadProperties,
+  'bus: order': busOrderProperties,
+  'bus: failures': busFailureProperties,
+  'bus: life': busLifeProperties,
+  'bus: reading': busReadingProperties,
 }
 
 /** All properties in one list. */
