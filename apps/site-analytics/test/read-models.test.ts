@@ -68,12 +68,14 @@ describe('importing', () => {
     const data = letters.map(
       ({ event }) => event?.data as { line: number; reason: string; raw: string; truncated: boolean },
     )
-    expect(data.map(({ line: number, reason, truncated }) => [number, reason, truncated]).sort()).toEqual([
+    expect(
+      data.map(({ line: number, reason, truncated }) => [number, reason, truncated] as const).sort(([a], [b]) => a - b),
+    ).toEqual([
       [2, 'The line is not in the combined format', false],
       [3, 'The line holds binary data', false],
       [4, 'The line is longer than 64 KiB', true],
     ])
-    const letter = letters.find(({ event }) => (event?.data as { line: number }).line === 2)
+    const letter = letters.find(({ event }) => (event?.data as { line: number } | undefined)?.line === 2)
     await app.millrace.deadLetters.edit(letter?.id ?? '', { ...(letter?.event?.data as object), raw: line(5, '/late') })
     await eventually(
       () => app.summary('log'),

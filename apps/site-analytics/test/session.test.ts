@@ -15,6 +15,13 @@ function activity(at: number, over: Partial<Activity> = {}): Activity {
   }
 }
 
+/** Something that is no page view. */
+function noPage(at: number): Activity {
+  const { referrer, ...rest } = activity(at)
+  expect(referrer).toBe('direct')
+  return rest
+}
+
 /** Runs activities through and ends what is open, as the sweep does. */
 function run(activities: readonly Activity[]): {
   readonly ended: readonly Session[]
@@ -52,7 +59,7 @@ it('keeps what comes within 30 minutes together and begins anew at exactly 30', 
 })
 
 it('lets only a page view begin a session', () => {
-  const { referrer: _, ...click } = activity(1)
+  const click = noPage(1)
   const { ended, outside } = run([click, activity(2), { ...click, at: 3 }])
   expect(outside).toBe(1)
   expect(ended).toMatchObject([{ entry: '/2', exit: '/2', events: 2, pages: 1 }])
@@ -72,7 +79,7 @@ it('keeps 1,000 events of a session and counts the rest', () => {
 const activities = fc.array(
   fc
     .tuple(fc.integer({ min: 0, max: 6 * 60 * MINUTE }), fc.boolean())
-    .map(([at, isPage]) => (isPage ? activity(at) : (({ referrer: _, ...rest }) => rest)(activity(at)))),
+    .map(([at, isPage]) => (isPage ? activity(at) : noPage(at))),
   { maxLength: 60 },
 )
 

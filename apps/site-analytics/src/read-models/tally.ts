@@ -39,23 +39,25 @@ export function countName(
   subject: TallySubject,
   { origin, at, name, failed = false }: { origin: Origin; at: number; name: string; failed?: boolean },
 ): void {
-  const hour = hourOf(at)
+  const key = [subject, origin, hourOf(at)] as const
   const plus = failed ? 1 : 0
-  if (add(database, subject, origin, hour, name, plus)) return
-  const isFull = namesOf(database, subject, origin, hour) >= NAMES_AN_HOUR
-  if (isFull && add(database, subject, origin, hour, OTHER, plus)) return
+  if (add(database, key, name, plus)) return
+  const isFull = namesOf(database, key) >= NAMES_AN_HOUR
+  if (isFull && add(database, key, OTHER, plus)) return
   database
     .prepare('INSERT INTO tallies (subject, origin, hour, name, count, failed) VALUES (?, ?, ?, ?, 1, ?)')
-    .run(subject, origin, hour, isFull ? OTHER : name, plus)
+    .run(...key, isFull ? OTHER : name, plus)
 }
 
-function add(database: Database, subject: string, origin: string, hour: number, name: string, failed: number): boolean {
+type TallyKey = readonly [subject: TallySubject, origin: Origin, hour: number]
+
+function add(database: Database, key: TallyKey, name: string, failed: number): boolean {
   const sql = `UPDATE tallies SET count = count + 1, failed = failed + ?
     WHERE subject = ? AND origin = ? AND hour = ? AND name = ?`
-  return database.prepare(sql).run(failed, subject, origin, hour, name).changes === 1
+  return database.prepare(sql).run(failed, ...key, name).changes === 1
 }
 
-function namesOf(database: Database, subject: string, origin: string, hour: number): number {
+function namesOf(database: Database, key: TallyKey): number {
   const sql = 'SELECT count(*) AS n FROM tallies WHERE subject = ? AND origin = ? AND hour = ?'
-  return Number(database.prepare(sql).get(subject, origin, hour)?.['n'] ?? 0)
+  return Number(database.prepare(sql).get(...key)?.['n'] ?? 0)
 }

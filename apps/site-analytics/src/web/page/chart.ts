@@ -117,6 +117,6 @@ function timeText({ from, stepMinutes }: Summary['series'], bar: number, long = 
 
 function niceTop(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value))
-  const step = [1, 2, 4, 6, 8, 10].find((factor) => factor * power >= value) ?? 10
+  const step = [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((factor) => factor * power >= value) ?? 10
   return Math.max(2, step * power)
 }

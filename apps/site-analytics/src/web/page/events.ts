@@ -61,7 +61,10 @@ function row(event: Wire): HTMLElement {
 }
 
 function describe(type: string, data: Data): string {
-  const text = (name: string): string => (data[name] === undefined ? '' : String(data[name]))
+  const text = (name: string): string => {
+    const value = data[name]
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+  }
   switch (type) {
     case 'page.viewed':
       return data['referrer'] === 'internal' || data['referrer'] === 'direct'

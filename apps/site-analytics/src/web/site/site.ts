@@ -22,7 +22,7 @@ document.querySelector('form[data-stock]')?.addEventListener('submit', (event) =
   event.preventDefault()
   const answer = document.querySelector('[data-answer]')
   // There is no stock list: the failed request is what is to be seen on the dashboard.
-  fetch(`${base}/stock/today`)
+  void fetch(`${base}/stock/today`)
     .then((response) => (response.ok ? 'In stock.' : 'The stock list cannot be reached. Please telephone.'))
     .catch(() => 'You seem to be offline.')
     .then((text) => {
