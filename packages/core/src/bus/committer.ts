@@ -1,4 +1,4 @@
-import { isMillraceError } from '../runtime/error.ts'
+import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import { backoffDelay } from '../runtime/backoff.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 
@@ -99,6 +99,6 @@ export function createCommitter({
   }
 }
 
-function closedError(): Error {
-  return new Error('closed')
+function closedError(): MillraceError {
+  return new MillraceError('closed', 'The subscription is closed: its progress is not stored any more.')
 }

@@ -96,10 +96,12 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     bury: (item, deaths) => deadLetter(item, killedItsProcess(deaths), { isDispatched: false }),
     buried,
     resumed(run) {
+      const following: Item[] = []
       for (const item of run.behindSuspects.drain()) {
-        if (item.laneEntryId === undefined && goesThroughLane(item)) track(run, toLane([item], 'follows'))
+        if (item.laneEntryId === undefined && goesThroughLane(item)) following.push(item)
         else dispatcher.add(item)
       }
+      track(run, toLane(following, 'follows'))
       dispatcher.pump()
       setup.onRoom(run)
     },
@@ -111,7 +113,8 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     const following = new Map<PartitionRun, Item[]>()
     for (const item of items) {
       if (item.partition.state !== 'active') continue
-      if (item.suspect || !goesThroughLane(item)) {
+      // Suspects are not in the lane yet: what is behind them must not come there before them.
+      if (item.suspect || isolation.holds(item.partition) || !goesThroughLane(item)) {
         handle(item)
         continue
       }
@@ -258,13 +261,10 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
   async function deadLetter(item: Item, failure: Failure, { isDispatched = true } = {}): Promise<void> {
     const run = item.partition
     const parks = options.onDeadLetter === 'park-key' && item.orderKey !== undefined
-    const written = persist(() =>
-      writeDeadLetter(item, failure, { group, store: stores.deadLetters, runtime, park: parks }),
-    )
-    if (parks) {
-      const end = lane.park(item)
-      await Promise.all([written.finally(end), toLane(followersOf(item), 'follows')])
-    }
+    const write = (): Promise<'stored' | 'fenced'> =>
+      persist(() => writeDeadLetter(item, failure, { group, store: stores.deadLetters, runtime, park: parks }))
+    const written = parks ? lane.park(item, write) : write()
+    if (parks) await Promise.all([written, toLane(followersOf(item), 'follows')])
     if ((await written) === 'fenced') return setup.onFenced(run)
     if (isDispatched) leave(item, false)
     else run.buffered -= item.record.body.length
@@ -313,7 +313,7 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
   }
 
   function report(error: unknown): void {
-    if (!stopping) setup.onError(error)
+    if (!stopping && !isMillraceError(error, 'closed')) setup.onError(error)
   }
 
   function checkIdle(): void {

@@ -1,4 +1,5 @@
 import type { LaneEntry, LaneKey } from '../driver/lane-store.ts'
+import type { Position } from '../driver/position.ts'
 
 /**
  * What a member knows of the side lane of a partition that it holds. Answers of the store may be older than what this
@@ -12,8 +13,10 @@ export interface LaneView {
   /** Entries of the key were added (`by` above 0) or are through. */
   count(key: string | undefined, by: number): void
   park(key: string): void
-  /** A write that concerns the key begins; the returned function ends it. `disturbs` its order: what is due must be asked again. */
+  /** A write that concerns the key begins; the returned function ends it. When it `disturbs` its order, what is due must be asked again. */
   write(key: string | undefined, options: { readonly disturbs: boolean }): () => void
+  /** Events are being moved into the lane; the returned function tells that they are there. */
+  add(key: string | undefined, positions: readonly Position[]): () => void
   /** The entry is on its way to the handler; false when it is already. */
   take(entryId: string): boolean
   /** The entry is through, or waits in the lane again. */
@@ -29,6 +32,10 @@ export interface LaneView {
 export function createLaneView(stored: ReadonlyMap<string, LaneKey>): LaneView {
   let keys = new Map(stored)
   const inFlight = new Set<string>()
+  // The lowest position of each move that is under way, by key. What is behind it must wait, and what is in it may be there
+  // already and come again.
+  const moving = new Map<string, Position[]>()
+  const movingAlone = new Set<Position>()
   const writing = new Map<string, number>()
   const disturbing = new Map<string, number>()
   // Since the store was last asked:
@@ -56,14 +63,32 @@ export function createLaneView(stored: ReadonlyMap<string, LaneKey>): LaneView {
     },
     write(key, { disturbs }) {
       if (key === undefined) return () => {}
-      add(writing, key, 1)
-      if (disturbs) add(disturbing, key, 1)
+      tally(writing, key, 1)
+      if (disturbs) tally(disturbing, key, 1)
       return () => {
-        add(writing, key, -1)
+        tally(writing, key, -1)
         changed.add(key)
         if (!disturbs) return
-        add(disturbing, key, -1)
+        tally(disturbing, key, -1)
         disturbed.add(key)
+      }
+    },
+    add(key, positions) {
+      if (key === undefined) {
+        for (const position of positions) movingAlone.add(position)
+        return () => positions.forEach((position) => movingAlone.delete(position))
+      }
+      const lowest = positions[0]
+      if (lowest === undefined) return () => {}
+      const moves = moving.get(key) ?? []
+      moves.push(lowest)
+      moving.set(key, moves)
+      tally(writing, key, 1)
+      return () => {
+        tally(writing, key, -1)
+        changed.add(key)
+        moves.splice(moves.indexOf(lowest), 1)
+        if (moves.length === 0) moving.delete(key)
       }
     },
     take(entryId) {
@@ -89,15 +114,16 @@ export function createLaneView(stored: ReadonlyMap<string, LaneKey>): LaneView {
       }
       keys = merged
     },
-    isDue({ entryId, laneKey }) {
+    isDue({ entryId, laneKey, record }) {
       if (freed.has(entryId)) return false
-      if (laneKey === undefined) return true
+      if (laneKey === undefined) return !movingAlone.has(record.position)
+      if (moving.get(laneKey)?.some((lowest) => lowest <= record.position)) return false
       return !disturbed.has(laneKey) && !disturbing.has(laneKey) && keys.get(laneKey)?.parked !== true
     },
   }
 }
 
-function add(counts: Map<string, number>, key: string, by: number): void {
+function tally(counts: Map<string, number>, key: string, by: number): void {
   const count = (counts.get(key) ?? 0) + by
   if (count > 0) counts.set(key, count)
   else counts.delete(key)

@@ -15,9 +15,9 @@ export interface SideLane {
   putBack(item: Item): void
   /**
    * The key is being parked with the dead letter of the item: from now on its events follow into the lane, until somebody
-   * requeues or discards the letter. The returned function tells that the letter is written.
+   * requeues or discards the letter. They come into the lane after the letter is written: until then it is not settled.
    */
-  park(item: Item): () => void
+  park(item: Item, write: () => Promise<'stored' | 'fenced'>): Promise<'stored' | 'fenced'>
   /** Looks for due entries now. */
   poll(): void
   /** Whether the lane is at its limit and the group rests. */
@@ -141,7 +141,12 @@ export function createSideLane(options: SideLaneOptions): SideLane {
       if (first === undefined) return
       const run = first.partition
       for (const item of items) run.lane.count(item.orderKey, 1)
-      const ends = items.map((item) => run.lane.write(item.orderKey, { disturbs: false }))
+      const ends = [...Map.groupBy(items, (item) => item.orderKey)].map(([key, ofKey]) =>
+        run.lane.add(
+          key,
+          ofKey.map((item) => item.position),
+        ),
+      )
       const entries = items.map((item, at) => ({
         group,
         laneKey: item.orderKey,
@@ -190,11 +195,16 @@ export function createSideLane(options: SideLaneOptions): SideLane {
       lane.free(item.laneEntryId ?? '')
       schedule(LOOK_SOON_MS)
     },
-    park(item) {
+    async park(item, write) {
       const { lane } = item.partition
       const key = item.orderKey
       if (key !== undefined) lane.park(key)
-      return lane.write(key, { disturbs: true })
+      const end = lane.write(key, { disturbs: true })
+      try {
+        return await inTurn(item.partition, write)
+      } finally {
+        end()
+      }
     },
     poll: () => schedule(LOOK_SOON_MS),
     get full() {
