@@ -10,10 +10,7 @@ export function checkDeliveries(
 ): { readonly violations: readonly Violation[]; readonly duplicatesAllowed: number } {
   const violations: Violation[] = []
   const handled = Map.groupBy(read.handlings, deliveryName)
-  const unclean = Map.groupBy(
-    read.claims.filter((claim) => !claim.clean),
-    partitionNameOf,
-  )
+  const claims = Map.groupBy(read.claims, partitionNameOf)
   const lettered = new Set(final.letters.map(({ group, id }) => `${group} ${id}`))
   const requeued = new Map(read.requeued.map(({ group, id, line }) => [`${group} ${id}`, line]))
   let duplicatesAllowed = 0
@@ -31,7 +28,7 @@ export function checkDeliveries(
         })
       }
       if (again >= 0) continue
-      const { allowed, without } = duplicatesOf(runs, unclean)
+      const { allowed, without } = duplicatesOf(runs, claims)
       duplicatesAllowed += allowed
       violations.push(...without)
     }
@@ -58,16 +55,20 @@ function firstDone(runs: readonly Handling[]): Handling | undefined {
 /** A delivery after one that was done needs a cause: its partition was taken over from an owner that ended uncleanly. */
 function duplicatesOf(
   runs: readonly Handling[],
-  unclean: ReadonlyMap<string, readonly Claim[]>,
+  claims: ReadonlyMap<string, readonly Claim[]>,
 ): { readonly allowed: number; readonly without: readonly Violation[] } {
   const without: Violation[] = []
   let allowed = 0
   const first = firstDone(runs)
   if (first === undefined) return { allowed, without }
+  // An owner that has lost its lease may not know it yet when it begins.
+  const leased = (claims.get(partitionNameOf(first)) ?? []).findLast(
+    ({ process, line }) => process === first.process && line < first.startLine,
+  )
   for (const run of runs) {
     if (run.startLine <= first.endLine) continue
-    const claims = unclean.get(partitionNameOf(run)) ?? []
-    if (claims.some(({ line }) => line > first.startLine && line < run.startLine)) {
+    const since = claims.get(partitionNameOf(run)) ?? []
+    if (since.some(({ line, clean }) => !clean && line > (leased?.line ?? 0) && line < run.startLine)) {
       allowed += 1
     } else {
       without.push({

@@ -1,5 +1,6 @@
 import {
   defineEvent,
+  isMillraceError,
   reject,
   retry,
   type AnyEventDefinition,
@@ -97,7 +98,7 @@ export function createHandler(
       attempt,
       generation,
     })
-    const end = (outcome: HandleOutcome): void => host.end(run, outcome)
+    const end = (outcome: HandleOutcome): void => host.end(run, isTimedOut(delivery) ? 'timeout' : outcome)
     const plan: Behaviour =
       host.healed || generation > 0 ? { does: 'work', ms: 0 } : (behaviour[group] ?? { does: 'work', ms: 0 })
     if (plan.does === 'work') {
@@ -124,4 +125,9 @@ export function createHandler(
     end('throw')
     throw new Error('The simulation fails it.')
   }
+}
+
+/** A process that stood still may find its handler's time over although the work was short. */
+function isTimedOut({ signal }: Delivery): boolean {
+  return signal.aborted && isMillraceError(signal.reason, 'handler_timeout')
 }
