@@ -294,6 +294,8 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
       const error = timedOut()
       item.controller?.abort(error)
       end(item, item.run, { ok: false, error })
+      // A handler that asks for its signal only now learns that its time is up.
+      item.run += 1
     }
     if (!stopping || running.size > 0) sweeper = runtime.setTimer(sweep, SWEEP_MS)
   }

@@ -1,9 +1,8 @@
 import type { Catalog } from '../contract/catalog.ts'
 import { checkEvent } from '../contract/check-event.ts'
 import { encodeEvent } from '../contract/cloud-events.ts'
-import { createEvent } from '../contract/create-event.ts'
+import { createEvent, topicOfMessage } from '../contract/create-event.ts'
 import type { AnyEventDefinition, CreateOptions } from '../contract/event-definition.ts'
-import { topicOf } from '../contract/event-name.ts'
 import type { EventMessage } from '../contract/event.ts'
 import type { Limits } from '../contract/limits.ts'
 import { encodeCursor } from '../driver/cursor.ts'
@@ -97,7 +96,7 @@ export function createPublishing({
       const message = inherit(event)
       return {
         message,
-        topic: catalog.get(event.type)?.topic ?? topicOf(event.type),
+        topic: catalog.get(event.type)?.topic ?? topicOfMessage(event),
         body: encodeEvent(message, limits),
       }
     } catch (error) {

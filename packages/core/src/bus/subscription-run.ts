@@ -4,6 +4,7 @@ import type { PartitionLease } from '../driver/lease-store.ts'
 import type { StoredRecord } from '../driver/record.ts'
 import type { Transport } from '../driver/transport.ts'
 import { wait } from '../runtime/abort.ts'
+import { isMillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { compose } from './compose.ts'
 import { channels, type IncidentDiagnosis } from './diagnostics.ts'
@@ -233,7 +234,7 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
     await flow.whenIdle(() => [...allPartitions()], timeoutMs)
     flow.abandonAll()
     for (const { committer } of topicRuns.values()) {
-      await Promise.race([committer.flush().catch(setup.onError), wait(runtime, timeoutMs)])
+      await Promise.race([committer.flush().catch(report), wait(runtime, timeoutMs)])
     }
     for (const [run, { topic, partition, token }] of leases) {
       run.state = 'lost'
@@ -243,6 +244,11 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
     flow.stop()
     for (const topicRun of topicRuns.values()) await topicRun.close()
     state = 'stopped'
+  }
+
+  /** What the time-box cut off is no failure. */
+  function report(error: unknown): void {
+    if (!isMillraceError(error, 'closed')) setup.onError(error)
   }
 
   const subscription: Subscription = {
