@@ -122,22 +122,36 @@ async function starts(context: Context): Promise<void> {
 
 async function patterns(context: Context): Promise<void> {
   const { random } = context
-  const words = ['a', 'b', 'ab', 'c']
-  const types = [...new Set(Array.from({ length: 14 }, () => `t.${random.pick(words)}.${random.pick(words)}`))]
-  const definitions = types.map((type) => defineEvent(type, { schema: anything }))
+  const words = ['a', 'b', 'ab', 'a-b']
+  const makeType = (): string =>
+    ['t', ...Array.from({ length: random.integer(1, 3) }, () => random.pick(words))].join('.')
+  const types = [...new Set(Array.from({ length: 20 }, makeType))]
   const bus = startBus(context, { topics: { t: { partitions: 2 } } })
-  const chosen = ['t.*', `t.${random.pick(words)}.*`, random.pick(types)]
-  for (const definition of definitions) await bus.publish(definition, {})
-  for (const [at, pattern] of [...new Set(chosen)].entries()) {
-    const expected = types.filter((type) =>
-      pattern.endsWith('.*') ? type.startsWith(pattern.slice(0, -1)) : type === pattern,
-    )
+  for (const type of types) await bus.publish(defineEvent(type, { schema: anything }), {})
+  const makePattern = (): string => {
+    const parts = random.pick(types).split('.').slice(1)
+    const starred = parts.map((part) => (random.chance(0.5) ? '*' : part))
+    return ['t', ...(random.chance(0.3) ? [...starred.slice(0, -1), '**'] : starred)].join('.')
+  }
+  const chosen = new Set(['t.**', 't.*', ...Array.from({ length: 6 }, makePattern)])
+  for (const [at, pattern] of [...chosen].entries()) {
+    const expected = types.filter((type) => modelOf(pattern).test(type))
     const seen: string[] = []
-    await bus.subscribe(pattern, ({ type }) => void seen.push(type), { group: `g${at}`, from: 'earliest' })
+    const group = `g${at}`
+    await bus.subscribe(pattern, ({ type }) => void seen.push(type), { group, from: 'earliest' })
     await eventually(`${pattern} has matched`, () => seen.length >= expected.length)
-    await settledAll(bus, `g${at}`)
+    await settledAll(bus, group)
     assert.deepEqual(seen.toSorted(), expected.toSorted(), `the pattern ${pattern} over ${types.join(' ')}`)
   }
+}
+
+/** A star is one segment, two stars at the end are one or more. */
+function modelOf(pattern: string): RegExp {
+  const segments = pattern.split('.').map((segment) => {
+    if (segment === '**') return '[^.]+(?:[.][^.]+)*'
+    return segment === '*' ? '[^.]+' : segment
+  })
+  return new RegExp(`^${segments.join('[.]')}$`)
 }
 
 async function correlation(context: Context): Promise<void> {
