@@ -3,6 +3,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { assertAttributeText, bytesIfNear, isAttributeText } from './attribute-text.ts'
 import { checkMetadata, checkSource } from './check-event.ts'
 import type { CreateOptions, EventDefinition } from './event-definition.ts'
+import { topicOf } from './event-name.ts'
 import type { EventMessage, EventMetadata } from './event.ts'
 import type { Limits } from './limits.ts'
 import { normalizeTimestamp, timestampOf } from './timestamp.ts'
@@ -37,7 +38,7 @@ export function createEvent<Type extends string, Input, Output>(
   if (key !== undefined) checkKey(key, definition.type, limits.idBytes)
   const subject = options.subject === undefined ? definition.subjectOf(output) : options.subject
   if (subject !== undefined) assertAttributeText('subject', subject, limits.eventBytes)
-  return {
+  const message: EventMessage<Output, Type> = {
     id,
     type: definition.type,
     version: String(definition.version),
@@ -49,6 +50,16 @@ export function createEvent<Type extends string, Input, Output>(
     data: output,
     metadata: metadataOf(id, options, context),
   }
+  if (definition.topic !== topicOf(definition.type)) ownTopics.set(message, definition.topic)
+  return message
+}
+
+/** Topics of messages whose definition names another one than the type does: publishing needs no catalogue then. */
+const ownTopics = new WeakMap<EventMessage, string>()
+
+/** The topic to which a message goes that nobody's catalogue knows. */
+export function topicOfMessage(message: EventMessage): string {
+  return ownTopics.get(message) ?? topicOf(message.type)
 }
 
 function metadataOf(id: string, options: CreateOptions, { inherit, limits, sessionId }: CreateContext): EventMetadata {

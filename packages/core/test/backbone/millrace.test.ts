@@ -75,6 +75,27 @@ describe('publishing', () => {
     expect((await millrace.read()).events).toHaveLength(2)
   })
 
+  it('sends a message to the topic of the definition that made it, known to this backbone or not', async () => {
+    const Logged = defineEvent('log.line', { schema: z.object({}), topic: 'audit' })
+    const millrace = start()
+    expect(await millrace.publishBatch([Logged.create({})])).toMatchObject([{ topic: 'audit' }])
+  })
+
+  it('refuses hand-made messages that are none, each for itself', async () => {
+    const millrace = start()
+    const good = OrderPlaced.create({ orderId: 'a' })
+    const bad = [
+      undefined,
+      { ...good, id: '' },
+      { ...good, key: 'k'.repeat(300) },
+      { ...good, data: new Map() },
+      { ...good, data: { n: 1n } },
+      { ...good, metadata: {} },
+    ]
+    const results = await millrace.publishBatch([...bad, good] as never)
+    expect(results.map(({ outcome }) => outcome)).toEqual([...bad.map(() => 'rejected'), 'stored'])
+  })
+
   it('refuses a batch over the limit, and takes an empty one', async () => {
     const millrace = start({ limits: { batchEvents: 2 } })
     const events = [1, 2, 3].map((n) => OrderPlaced.create({ orderId: 'a', n }))
