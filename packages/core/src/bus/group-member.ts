@@ -27,8 +27,11 @@ export interface GroupMemberOptions {
   /** What this member listens to, sorted. */
   readonly types: readonly string[]
   readonly onClaimed: (claimed: ClaimedPartition) => Promise<void>
-  /** The partition is to go to somebody else: resolves when nothing of it runs and its progress is stored. */
-  readonly drain: (lease: PartitionLease) => Promise<void>
+  /**
+   * The partition is to go to somebody else: resolves when its progress is stored, and nothing of it runs or the time
+   * for that is up; true when nothing runs.
+   */
+  readonly drain: (lease: PartitionLease) => Promise<boolean>
   readonly onLost: (lease: PartitionLease) => void
   /** Partitions that this member holds now. */
   readonly held: () => readonly PartitionLease[]
@@ -204,8 +207,8 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
     if (draining.has(place)) return
     draining.add(place)
     try {
-      await options.drain(lease)
-      await leases.giveBack({ group, topic: lease.topic, partition: lease.partition, token: lease.token, clean: true })
+      const clean = await options.drain(lease)
+      await leases.giveBack({ group, topic: lease.topic, partition: lease.partition, token: lease.token, clean })
     } catch (error) {
       if (!isMillraceError(error, 'closed')) options.onError(error)
     } finally {

@@ -203,15 +203,17 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
     flow.drop(run)
   }
 
-  async function drain(lease: PartitionLease): Promise<void> {
+  async function drain(lease: PartitionLease): Promise<boolean> {
     const run = runOf(lease)
-    if (run === undefined || run.state !== 'active') return
+    if (run === undefined || run.state !== 'active') return false
     run.state = 'draining'
     await flow.whenIdle(() => [run], options.drainMs)
     run.dirty = true
     await topicRuns.get(run.topic)?.committer.flush()
+    const clean = isIdle(run)
     forget(run)
     incident('partition-released', run)
+    return clean
   }
 
   function* allPartitions(): Iterable<PartitionRun> {
@@ -233,12 +235,17 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
     await member.stop()
     await flow.whenIdle(() => [...allPartitions()], timeoutMs)
     flow.abandonAll()
-    for (const { committer } of topicRuns.values()) {
-      await Promise.race([committer.flush().catch(report), wait(runtime, timeoutMs)])
+    const stored = new Set<string>()
+    for (const { committer, partitions } of topicRuns.values()) {
+      const flushed = committer.flush().then(() => {
+        for (const { topic } of partitions.values()) stored.add(topic)
+      }, report)
+      await Promise.race([flushed, wait(runtime, timeoutMs)])
     }
     for (const [run, { topic, partition, token }] of leases) {
+      const clean = stored.has(topic) && isIdle(run)
       run.state = 'lost'
-      await stores.leases.giveBack({ group, topic, partition, token, clean: true }).catch(setup.onError)
+      await stores.leases.giveBack({ group, topic, partition, token, clean }).catch(setup.onError)
     }
     await member.leave().catch(setup.onError)
     flow.stop()
@@ -276,4 +283,9 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
     [Symbol.asyncDispose]: () => subscription.stop(),
   }
   return subscription
+}
+
+/** Whether nothing of the partition is under way. */
+function isIdle(run: PartitionRun): boolean {
+  return run.running === 0 && run.storing === 0
 }
