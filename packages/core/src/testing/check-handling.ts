@@ -21,12 +21,11 @@ function overlaps({ handlings, claims }: ReadHistory, final: FinalState): Violat
     const name = keyNameOf(handling)
     const others = (running.get(name) ?? []).filter(({ endLine }) => endLine > handling.startLine)
     for (const other of others) {
-      const moved = (claimsOf.get(partitionNameOf(handling)) ?? []).some(
-        ({ line }) => line > other.startLine && line < handling.startLine,
-      )
-      // The lease moved to the other one, and this one has not heard of it yet.
-      const stale = ownerAt(claimsOf.get(partitionNameOf(handling)) ?? [], handling.startLine) !== handling.process
-      if (moved || stale) continue
+      const ofPartition = claimsOf.get(partitionNameOf(handling)) ?? []
+      const moved = ofPartition.some(({ line }) => line > other.startLine && line < handling.startLine)
+      // One of them had lost the lease when it began and had not heard of it yet.
+      const isStale = [other, handling].some(({ process, startLine }) => ownerAt(ofPartition, startLine) !== process)
+      if (moved || isStale) continue
       violations.push({
         property: 'overlap',
         text: `${handling.group} handled ${other.position} and ${handling.position} of the key ${handling.key} in ${handling.topic} at once (${other.process}, ${handling.process}).`,
