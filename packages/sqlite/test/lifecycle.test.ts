@@ -65,3 +65,11 @@ test('a fired signal means rejected before the engine is asked', async () => {
   expect(outcome).toMatchObject({ outcome: 'rejected' })
   expect(outcome !== undefined && 'error' in outcome && isMillraceError(outcome.error, 'aborted')).toBe(true)
 })
+
+test('what cannot be sent to the thread fails that call alone', async () => {
+  const driver = await connected(scratchFile())
+  const notCopyable: object = { partitions: 1, retention: { maxEvents: () => 1 } }
+  await expect(driver.transport.ensureTopic('other', notCopyable)).rejects.toThrow()
+  expect((await driver.transport.list()).topics.map(({ topic }) => topic)).toEqual(['order'])
+  await driver.transport.close()
+})

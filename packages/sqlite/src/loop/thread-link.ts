@@ -47,7 +47,10 @@ async function startThread<Calls extends Record<keyof Calls, { input: unknown; o
     }
   }
   const onReply = (reply: Reply): void => {
-    pending.settle(reply.error === undefined ? reply : { ...reply, error: decodeError(reply.error as EncodedError) })
+    settle(reply.error === undefined ? reply : { ...reply, error: decodeError(reply.error as EncodedError) })
+  }
+  const settle = (reply: Reply): void => {
+    pending.settle(reply)
     if (pending.size === 0) releaseCalls?.()
     if (pending.size === 0) releaseCalls = undefined
   }
@@ -57,7 +60,12 @@ async function startThread<Calls extends Record<keyof Calls, { input: unknown; o
     if (gone !== undefined) return Promise.reject(gone)
     const { id, promise } = pending.add()
     releaseCalls ??= hold()
-    worker.postMessage({ id, name, input })
+    try {
+      worker.postMessage({ id, name, input })
+    } catch (error) {
+      // What cannot be copied to the thread fails this call alone.
+      settle({ id, error })
+    }
     return promise
   }
 
