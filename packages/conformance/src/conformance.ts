@@ -1,11 +1,9 @@
 import type { Capabilities } from '@millrace/core/driver'
 import { describe, test } from 'vitest'
 import type { ConformanceOptions } from './context.ts'
+import { patienceMs } from './eventually.ts'
 import { SUBJECTS } from './properties.ts'
 import { probeCapabilities, reasonToSkip, runProperty, seedOfRun } from './run-property.ts'
-
-/** Generous: it only ends what hangs. */
-const TIMEOUT_MS = 120_000
 
 /**
  * Registers the suite with Vitest: one test for each property, each on an engine of its own. What the engine cannot do
@@ -16,6 +14,8 @@ const TIMEOUT_MS = 120_000
  */
 export function conformance(options: ConformanceOptions): void {
   const seed = seedOfRun()
+  /** Generous: it only ends what hangs. */
+  const timeout = 8 * patienceMs()
   let probed: Promise<Capabilities> | undefined
   const capabilities = (): Promise<Capabilities> => (probed ??= probeCapabilities(options))
   describe(`${options.name} keeps the promises of the ports`, () => {
@@ -24,7 +24,7 @@ export function conformance(options: ConformanceOptions): void {
       describe(subject, () => {
         for (const property of properties) {
           // oxlint-disable-next-line vitest/valid-title -- the ids of properties are the titles
-          test(property.id, { timeout: TIMEOUT_MS }, async ({ skip }) => {
+          test(property.id, { timeout }, async ({ skip }) => {
             const reason = await reasonToSkip(property, options, capabilities)
             if (reason !== undefined) skip(`Not for ${options.name}: ${reason}.`)
             await runProperty(property, options, seed)

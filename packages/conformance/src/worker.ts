@@ -8,6 +8,7 @@ import type {
   Progress,
   StoredRecord,
 } from '@millrace/core/driver'
+import { patienceMs } from './eventually.ts'
 import { publishAll, record } from './records.ts'
 
 /** A partition that a member holds. */
@@ -69,7 +70,7 @@ export function consumeLeases(driver: Driver, group: string, topic: string, leas
 export async function fetchCount(consumer: Consumer, count: number, max = 500): Promise<StoredRecord[]> {
   const records: StoredRecord[] = []
   while (records.length < count) {
-    const chunk = await consumer.fetch({ max, signal: AbortSignal.timeout(15_000) })
+    const chunk = await consumer.fetch({ max, signal: AbortSignal.timeout(patienceMs()) })
     assert.ok(chunk.length > 0, `${count} events are expected, but after ${records.length} no more came`)
     records.push(...chunk)
   }
@@ -94,7 +95,7 @@ export async function drain(
   const missing = new Set(last.map(({ id }) => id))
   const records: StoredRecord[] = []
   while (missing.size > 0) {
-    const chunk = await consumer.fetch({ max: 500, signal: AbortSignal.timeout(15_000) })
+    const chunk = await consumer.fetch({ max: 500, signal: AbortSignal.timeout(patienceMs()) })
     assert.ok(chunk.length > 0, 'the last event of each partition is fetched')
     for (const each of chunk) if (!missing.delete(each.id)) records.push(each)
   }

@@ -11,7 +11,7 @@ import {
 import type { StandardSchema } from '@millrace/core/contract'
 import type { Engine } from '@millrace/core/driver'
 import type { Context } from '../context.ts'
-import { eventually } from '../eventually.ts'
+import { eventually, patienceMs } from '../eventually.ts'
 
 /** The data of the suite's events. */
 export interface Step {
@@ -117,7 +117,11 @@ export async function record(
 
 /** Waits until this many different events were handled. */
 export async function handledAll(seen: Record, count: number): Promise<void> {
-  await eventually(`${count} events are handled`, () => new Set(seen.done.map(({ id }) => id)).size >= count, 30_000)
+  await eventually(
+    `${count} events are handled`,
+    () => new Set(seen.done.map(({ id }) => id)).size >= count,
+    2 * patienceMs(),
+  )
 }
 
 /** Waits until a group has settled everything and its lane is empty. */

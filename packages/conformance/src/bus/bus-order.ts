@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Context } from '../context.ts'
-import { eventually } from '../eventually.ts'
+import { eventually, patienceMs } from '../eventually.ts'
 import type { Property } from '../property.ts'
 import {
   handledAll,
@@ -123,7 +123,7 @@ async function orderAcrossCrash(context: Context): Promise<void> {
       const ids = [...before.done.slice(0, lost), ...after.done].map(({ number }) => number)
       return new Set(ids).size === 360
     },
-    30_000,
+    2 * patienceMs(),
   )
   assert.equal(after.mostOfOneKey, 1)
   assertInOrder(after.done)
@@ -156,7 +156,7 @@ async function comingAndGoing(context: Context): Promise<void> {
     if (round === 1) await visiting.subscription.stop()
     await guest.close()
   }
-  await eventually('all are handled', () => done.length >= published, 30_000)
+  await eventually('all are handled', () => done.length >= published, 2 * patienceMs())
   assert.equal(overlaps, 0, 'no key is handled by two members at once')
   assert.equal(done.length, published, 'as members leave in peace, each event is handled once')
   assertInOrder(done)

@@ -18,6 +18,7 @@ export const deadLetterProperties: readonly Property[] = [
   { id: '18 requeue at once moves a letter once', run: requeueAtOnce },
   { id: '18 an edited requeue stores the edited event', run: edited },
   { id: '18 discard removes a letter once', run: discard },
+  { id: '23 a dead letter can park its key in the same step', run: parkedWith },
   { id: '23 a key is unparked when its last dead letter goes', run: unparking },
 ]
 
@@ -241,6 +242,21 @@ async function discard({ open }: Context): Promise<void> {
   assert.deepEqual(await all(), [two])
   assert.deepEqual(await driver.stores.lane.due({ ...PLACE, limit: 10 }), [])
   assert.equal(await driver.stores.deadLetters.get(one.id), undefined)
+}
+
+async function parkedWith({ open }: Context): Promise<void> {
+  const { driver, token, records, all } = await prepare(await open())
+  const { deadLetters, lane } = driver.stores
+  const letters = [letter(records[0], { laneKey: 'a' }), letter(records[1], { laneKey: undefined })]
+  assert.equal(await deadLetters.put(letters, token, { park: true }), 'stored')
+  assert.deepEqual(await lane.keys(PLACE), new Map([['a', { waiting: 0, parked: true }]]))
+  await deadLetters.put([letter(records[2], { laneKey: 'b' })], token)
+  assert.equal((await lane.keys(PLACE)).has('b'), false, 'only where that was asked for')
+  await takeOver(driver, 'hands', 'work', 'other')
+  assert.equal(await deadLetters.put([letter(records[3], { laneKey: 'c' })], token, { park: true }), 'fenced')
+  assert.equal((await lane.keys(PLACE)).has('c'), false, 'nothing is parked without the token')
+  await deadLetters.discard((await all()).map(({ id }) => id))
+  assert.deepEqual(await lane.keys(PLACE), new Map())
 }
 
 async function unparking({ open }: Context): Promise<void> {

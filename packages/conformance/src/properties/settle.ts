@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Driver, PartitionProgress, Progress } from '@millrace/core/driver'
 import type { Context } from '../context.ts'
-import { within } from '../eventually.ts'
+import { patienceMs, within } from '../eventually.ts'
 import type { Property } from '../property.ts'
 import { publishAll, record, type StoredPlace } from '../records.ts'
 import {
@@ -215,7 +215,7 @@ async function pausing({ open }: Context): Promise<void> {
   const some = []
   while (some.length < 10) some.push(...(await consumer.fetch({ max: 4, paused })))
   assert.deepEqual(ids(some), ids(places.filter(({ partition }) => partition === 1)), 'only what is not paused')
-  const waiting = consumer.fetch({ max: 4, paused, signal: AbortSignal.timeout(15_000) })
+  const waiting = consumer.fetch({ max: 4, paused, signal: AbortSignal.timeout(patienceMs()) })
   await publishAll(driver, [
     record({ topic: TOPIC, partition: 0 }),
     record({ topic: TOPIC, partition: 1, id: 'woken' }),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Consumer, Driver, StoredRecord } from '@millrace/core/driver'
 import type { Context } from '../context.ts'
+import { patienceMs } from '../eventually.ts'
 import type { Property } from '../property.ts'
 import type { Random } from '../random.ts'
 import { publishAll, readAll, record, withoutTime, type StoredPlace } from '../records.ts'
@@ -80,7 +81,7 @@ async function publishSome(driver: Driver, model: Model, random: Random): Promis
 async function fetchSome(model: Model, group: ModelGroup, max: number): Promise<void> {
   const waiting = group.leases.some(({ partition }) => nextOf(model, group, partition).length > 0)
   if (!waiting) return
-  const records = await group.consumer.fetch({ max, signal: AbortSignal.timeout(15_000) })
+  const records = await group.consumer.fetch({ max, signal: AbortSignal.timeout(patienceMs()) })
   assert.ok(records.length > 0 && records.length <= max, 'a fetch with events waiting gives some')
   checkFetched(model, group, records)
 }

@@ -118,6 +118,7 @@ export const GROUP_MUTATIONS: readonly Mutation[] = [
   {
     defect: 'latest is taken for earliest',
     caughtBy: '38 a new group starts where it was told to',
+    caughtByBus: '38 bus: a new group starts where it was told to',
     plant: (driver) =>
       withTransport(driver, {
         ensureGroup: (group, topics, from) =>

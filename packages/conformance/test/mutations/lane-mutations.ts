@@ -61,14 +61,22 @@ export const LANE_MUTATIONS: readonly Mutation[] = [
       }),
   },
   {
+    defect: 'a dead letter does not park its key',
+    caughtBy: '23 a dead letter can park its key in the same step',
+    caughtByBus: '23 bus: a parked key waits for its dead letter, in order',
+    plant: (driver) =>
+      withStore(driver, 'deadLetters', { put: (letters, token) => driver.stores.deadLetters.put(letters, token) }),
+  },
+  {
     defect: 'one dead letter in three is lost',
     caughtBy: '17 dead letters are listed newest first, page by page',
+    caughtByBus: '16 bus: the last failed attempt makes one dead letter',
     plant(driver) {
       let count = 0
       return withStore(driver, 'deadLetters', {
-        async put(letters, token) {
+        async put(letters, token, options) {
           const kept = letters.filter(() => ++count % 3 !== 0)
-          return kept.length === 0 ? 'stored' : driver.stores.deadLetters.put(kept, token)
+          return kept.length === 0 ? 'stored' : driver.stores.deadLetters.put(kept, token, options)
         },
       })
     },
@@ -107,11 +115,13 @@ export const LANE_MUTATIONS: readonly Mutation[] = [
   {
     defect: 'a requeued event keeps its attempts',
     caughtBy: '18 requeue hands the letter back once, attempts reset',
+    caughtByBus: '18 bus: requeue hands the event back to its group only',
     plant: (driver) => withRequeue(driver, (letter) => ({ attempts: letter.attempts })),
   },
   {
     defect: 'a requeued event goes to the end of its key',
     caughtBy: '23 a key is unparked when its last dead letter goes',
+    caughtByBus: '23 bus: a parked key waits for its dead letter, in order',
     plant: (driver) =>
       withStore(driver, 'lane', {
         async due(query) {

@@ -5,6 +5,8 @@ import { memory } from '@millrace/core/memory'
 export interface Mutation {
   readonly defect: string
   readonly caughtBy: string
+  /** A property of the whole bus that must find it too. */
+  readonly caughtByBus?: string
   /** Called once for each opened driver; `opened` counts from 1. */
   plant(driver: Driver, facts: { readonly opened: number; readonly runtime: Runtime }): Driver
 }
