@@ -1,0 +1,65 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { channels } from '@millrace/core'
+import { describe, expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+/** The cells of a page's table rows. */
+const rows = (page: string): string[][] =>
+  read(page)
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim())) // prettier-ignore
+
+describe('docs/bad-input.md', () => {
+  const files = new Map(
+    rows('docs/bad-input.md').flatMap(([name = '', file = '']) => {
+      const path = /^`(.+?)`/.exec(file)?.[1]
+      return /^[A-Z]\d$/.test(name) && path !== undefined ? [[name, path] as const] : []
+    }),
+  )
+  const lines = rows('docs/bad-input.md').filter(([line = '']) => /^\d+$/.test(line))
+
+  test.each([...files])('%s, %s, exists', (_name, file) => expect(existsSync(join(root, file))).toBe(true))
+
+  test('every line names tests that are listed, or says that its subject is not here yet', () => {
+    for (const [line, , behaviour = '', tests = ''] of lines) {
+      const named = tests.split(', ').filter((name) => name !== '')
+      expect({ line, unlisted: named.filter((name) => !files.has(name)) }).toEqual({ line, unlisted: [] })
+      expect({ line, isAnswered: named.length > 0 || behaviour.includes('not here yet') }).toEqual({
+        line,
+        isAnswered: true,
+      })
+    }
+  })
+
+  test('the lines on events, publishing, handlers, HTTP, streams, the command and dead letters are all there', () => {
+    const wanted = [...range(1, 42), ...range(51, 58), 60, 61, ...range(62, 66), 76]
+    expect(lines.map(([line]) => Number(line))).toEqual(wanted)
+  })
+})
+
+test('docs/README.md lists every page once', () => {
+  const pages = globSync(['*.md', '*/README.md'], { cwd: join(root, 'docs') }).filter((page) => page !== 'README.md')
+  const listed = [...read('docs/README.md').matchAll(/\]\(([^)]+)\)/g)].map((match) => match[1] ?? '')
+  expect(listed.toSorted()).toEqual(pages.toSorted())
+})
+
+describe('docs/observability.md', () => {
+  const page = read('docs/observability.md')
+
+  test('names every diagnostics channel', () => {
+    for (const { name } of Object.values(channels)) expect(page).toContain(`| \`${String(name)}\` |`)
+  })
+
+  test('names every metric of the server and no other', () => {
+    const metricsIn = (text: string): string[] => [...new Set(text.match(/millrace_[a-z_]+/g))].toSorted()
+    expect(metricsIn(page)).toEqual(metricsIn(read('packages/server/src/metrics/metrics.ts')))
+  })
+})
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, at) => from + at)
+}
