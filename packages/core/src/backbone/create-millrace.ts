@@ -10,6 +10,7 @@ import type { Handler } from '../bus/handler.ts'
 import { groupStatus, topicStatus } from '../bus/inspection.ts'
 import { createLaneHints } from '../bus/lane-hints.ts'
 import { createLoopWatchdog } from '../bus/loop-watchdog.ts'
+import { observeDriver } from '../bus/observed-driver.ts'
 import { createPublisher } from '../bus/publisher.ts'
 import { createPublishing } from '../bus/publishing.ts'
 import { readPage } from '../bus/reading.ts'
@@ -40,7 +41,7 @@ export function createMillrace(options: MillraceOptions): Millrace {
   assertTopicName(name)
   const runtime = options.runtime ?? systemRuntime()
   const onError = options.onError ?? ((error: unknown) => runtime.log.error(textOf(error)))
-  const driver = engine.open(runtime)
+  const driver = observeDriver(engine.open(runtime), { millrace: name, runtime })
   const { transport, stores } = driver
   const limits = resolveLimits(options.limits)
   const catalog = createCatalog(options.events)
