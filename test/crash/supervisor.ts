@@ -1,0 +1,154 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { appendFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { openHistory } from './history-file.ts'
+import type { WorkerSetup } from './worker.ts'
+
+/** A worker as its supervisor sees it. */
+export interface Worker {
+  readonly name: string
+  readonly point: string | undefined
+  readonly child: ChildProcess
+  ready: boolean
+  paused: boolean
+  /** Set when the supervisor has killed or stopped it. */
+  ended: 'killed' | 'told' | undefined
+  readonly exited: Promise<void>
+}
+
+/** Starts, kills, stops and restarts workers on one file. */
+export interface Supervisor {
+  readonly workers: ReadonlySet<Worker>
+  /** Kills that have happened: ours, and those of workers at their points. */
+  readonly kills: number
+  /** How often each point was hit. */
+  readonly hits: ReadonlyMap<string, number>
+  start(options: { readonly point?: string; readonly publishEveryMs: number; readonly poison?: number }): Worker
+  kill(worker: Worker): void
+  tell(word: 'quiet' | 'healed'): void
+  /** Lets a worker end in peace. */
+  leave(worker: Worker): Promise<void>
+  /** Stops it for `ms` milliseconds. */
+  pause(worker: Worker, ms: number): void
+  endAll(): Promise<void>
+}
+
+const WORKER = join(import.meta.dirname, 'worker.ts')
+
+export function createSupervisor({
+  file,
+  histories,
+}: {
+  readonly file: string
+  readonly histories: string
+}): Supervisor {
+  const workers = new Set<Worker>()
+  const hits = new Map<string, number>()
+  const nemesis = openHistory(histories, 'supervisor')
+  let started = 0
+  let kills = 0
+
+  function onExit(worker: Worker, signal: NodeJS.Signals | null): void {
+    workers.delete(worker)
+    if (signal !== 'SIGKILL') return
+    kills += 1
+    writeAs(worker.name, 'kill')
+    if (worker.ended === undefined && worker.point !== undefined) {
+      hits.set(worker.point, (hits.get(worker.point) ?? 0) + 1)
+    }
+  }
+
+  /** Written by the supervisor into the dead one's own history. */
+  function writeAs(name: string, phase: 'kill' | 'pause'): void {
+    const line = { at: Number(process.hrtime.bigint() / 1_000n) / 1_000, process: name, kind: 'process', phase }
+    // A line of its own: the one before may have been torn by the kill.
+    appendFileSync(join(histories, `${name}.supervisor.ndjson`), `${JSON.stringify(line)}\n`)
+  }
+
+  return {
+    workers,
+    get kills() {
+      return kills
+    },
+    hits,
+    start({ point, publishEveryMs, poison }) {
+      started += 1
+      const pointCount = point === 'before-commit' || point === 'after-commit-before-reply' ? 5 + (started % 40) : 1 + (started % 2)
+      const setup: WorkerSetup = {
+        name: `w${started}`,
+        file,
+        histories,
+        seed: started * 100_000,
+        point,
+        pointCount,
+        publishEveryMs,
+        poison,
+      }
+      const child = spawn(
+        process.execPath,
+        ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning', WORKER],
+        {
+          env: {
+            ...process.env,
+            CRASH_WORKER: JSON.stringify(setup),
+            MILLRACE_FAULT_POINT: point === undefined ? '' : `${point}:${pointCount}`,
+          // Most of a worker's short life would go into reading its modules.
+          NODE_COMPILE_CACHE: join(histories, '..', 'compiled'),
+        },
+        stdio: ['pipe', 'pipe', 'inherit'],
+        },
+      )
+      child.stdin.on('error', () => {})
+      let resolveExited: () => void = () => {}
+      const worker: Worker = {
+        name: setup.name,
+        point,
+        child,
+        ready: false,
+        paused: false,
+        ended: undefined,
+        exited: new Promise((resolve) => (resolveExited = resolve)),
+      }
+      workers.add(worker)
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        if (line === 'ready') worker.ready = true
+      })
+      child.once('exit', (_code, signal) => {
+        onExit(worker, signal)
+        resolveExited()
+      })
+      return worker
+    },
+    kill(worker) {
+      worker.ended = 'killed'
+      worker.child.kill('SIGKILL')
+    },
+    tell(word) {
+      for (const { child } of workers) child.stdin?.write(`${word}\n`)
+    },
+    async leave(worker) {
+      worker.ended = 'told'
+      worker.child.kill('SIGTERM')
+      await worker.exited
+    },
+    pause(worker, ms) {
+      worker.paused = true
+      writeAs(worker.name, 'pause')
+      worker.child.kill('SIGSTOP')
+      setTimeout(() => {
+        worker.paused = false
+        worker.child.kill('SIGCONT')
+      }, ms)
+    },
+    async endAll() {
+      nemesis.close()
+      for (const worker of workers) {
+        worker.ended = 'told'
+        worker.child.kill('SIGCONT')
+        worker.child.kill('SIGKILL')
+      }
+      await Promise.all([...workers].map(({ exited }) => exited))
+    },
+  }
+}
