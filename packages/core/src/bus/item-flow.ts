@@ -88,7 +88,8 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     deadLettered: (run, positions) =>
       persist(() => stores.deadLetters.among({ group, topic: run.topic, partition: run.partition }, positions)),
     divert(item) {
-      if (item.laneEntryId !== undefined || !goesThroughLane(item)) return false
+      const isTaken = item.partition.lane.hasTaken(item.position)
+      if (item.laneEntryId !== undefined || !(isTaken || goesThroughLane(item))) return false
       track(item.partition, toLane([item, ...followersOf(item)], 'follows'))
       return true
     },

@@ -18,7 +18,9 @@ export interface LaneView {
   /** Events are being moved into the lane; the returned function tells that they are there. */
   add(key: string | undefined, positions: readonly Position[]): () => void
   /** The entry is on its way to the handler; false when it is already. */
-  take(entryId: string): boolean
+  take(entry: LaneEntry): boolean
+  /** Whether a suspect has come through the lane: its last owner died between moving it there and settling it in the log. */
+  hasTaken(position: Position): boolean
   /** The entry is through, or waits in the lane again. */
   free(entryId: string): void
   /** The store is asked from now on. */
@@ -28,10 +30,11 @@ export interface LaneView {
   isDue(entry: LaneEntry): boolean
 }
 
-/** A view that begins with what the store said at the take-over. */
-export function createLaneView(stored: ReadonlyMap<string, LaneKey>): LaneView {
+/** A view that begins with what the store said at the take-over; events up to `suspectUntil` may be in log and lane both. */
+export function createLaneView(stored: ReadonlyMap<string, LaneKey>, suspectUntil?: Position): LaneView {
   let keys = new Map(stored)
   const inFlight = new Set<string>()
+  const taken = new Set<Position>()
   // The lowest position of each move that is under way, by key. What is behind it must wait, and what is in it may be there
   // already and come again.
   const moving = new Map<string, Position[]>()
@@ -91,11 +94,13 @@ export function createLaneView(stored: ReadonlyMap<string, LaneKey>): LaneView {
         if (moves.length === 0) moving.delete(key)
       }
     },
-    take(entryId) {
+    take({ entryId, generation, record }) {
       if (inFlight.has(entryId)) return false
       inFlight.add(entryId)
+      if (generation === 0 && suspectUntil !== undefined && record.position <= suspectUntil) taken.add(record.position)
       return true
     },
+    hasTaken: (position) => taken.has(position),
     free(entryId) {
       inFlight.delete(entryId)
       freed.add(entryId)

@@ -71,7 +71,7 @@ export function createPartitionRun(
     token,
     tracker: createAckTracker(progress),
     keys: new Map(),
-    lane: createLaneView(laneKeys),
+    lane: createLaneView(laneKeys, clean ? undefined : progress.fetchedHigh),
     laneWrites: Promise.resolve(),
     attempts: new Map(progress.attempts.map((mark) => [mark.position, mark])),
     state: 'active',

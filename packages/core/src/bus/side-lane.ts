@@ -101,7 +101,7 @@ export function createSideLane(options: SideLaneOptions): SideLane {
     const due = await store.due({ ...place, limit: DUE_LIMIT })
     if (run.state !== 'active') return
     for (const entry of due) {
-      if (!run.lane.isDue(entry) || !run.lane.take(entry.entryId)) continue
+      if (!run.lane.isDue(entry) || !run.lane.take(entry)) continue
       const item = createItem(run, entry.record, options.orderKeyOf(entry), entry)
       item.suspect = run.laneSuspect
       options.onDue(item)
@@ -131,12 +131,21 @@ export function createSideLane(options: SideLaneOptions): SideLane {
     }
   }
 
+  function settleInLog(item: Item): void {
+    const run = item.partition
+    run.attempts.delete(item.position)
+    run.tracker.settle(item)
+    options.onMoved(run)
+  }
+
   function placeOf(run: PartitionRun): Pick<LaneChanges, 'group' | 'topic' | 'partition' | 'token'> {
     return { group, topic: run.topic, partition: run.partition, token: run.token }
   }
 
   return {
-    async move(items, reason, delayMs = 0) {
+    async move(fetched, reason, delayMs = 0) {
+      for (const item of fetched) if (item.partition.lane.hasTaken(item.position)) settleInLog(item)
+      const items = fetched.filter((item) => !item.settled)
       const first = items[0]
       if (first === undefined) return
       const run = first.partition
@@ -160,11 +169,7 @@ export function createSideLane(options: SideLaneOptions): SideLane {
       const outcome = await inTurn(run, () => addUntilThereIsRoom(entries, run.token))
       for (const end of ends) end()
       if (outcome === 'fenced') return options.onFenced(run)
-      for (const item of items) {
-        run.attempts.delete(item.position)
-        run.tracker.settle(item)
-      }
-      options.onMoved(run)
+      for (const item of items) settleInLog(item)
       schedule(Math.min(LOOK_EVERY_MS, Math.max(LOOK_SOON_MS, delayMs)))
     },
     async done(item) {
