@@ -68,12 +68,16 @@ export async function crashRun({ folder, kills, seed, workers: count = 8 }: Cras
   }
 
   async function heal(): Promise<void> {
-    for (const worker of supervisor.workers) if (worker.point !== undefined && worker.ended === undefined) supervisor.kill(worker)
+    for (const worker of supervisor.workers)
+      if (worker.point !== undefined && worker.ended === undefined) supervisor.kill(worker)
     await waitFor(() => [...supervisor.workers].every(({ ended, paused }) => ended === undefined && !paused), {
       what: 'the killed to be gone',
     })
     while (supervisor.workers.size < 3) supervisor.start({ publishEveryMs: 0 })
-    await waitFor(() => [...supervisor.workers].every(({ ready }) => ready), { what: 'the workers to be ready', timeoutMs: 30_000 })
+    await waitFor(() => [...supervisor.workers].every(({ ready }) => ready), {
+      what: 'the workers to be ready',
+      timeoutMs: 30_000,
+    })
     supervisor.tell('quiet')
     await drained()
     supervisor.tell('healed')
@@ -97,7 +101,9 @@ export async function crashRun({ folder, kills, seed, workers: count = 8 }: Cras
     })
   }
 
-  async function readFinalStateOfGroups(): Promise<readonly { readonly group: string; readonly lag: number; readonly waiting: number }[]> {
+  async function readFinalStateOfGroups(): Promise<
+    readonly { readonly group: string; readonly lag: number; readonly waiting: number }[]
+  > {
     const state = []
     for (const { group, events } of GROUPS) {
       let lag = 0

@@ -74,7 +74,8 @@ export function createSupervisor({
     hits,
     start({ point, publishEveryMs, poison }) {
       started += 1
-      const pointCount = point === 'before-commit' || point === 'after-commit-before-reply' ? 5 + (started % 40) : 1 + (started % 2)
+      const pointCount =
+        point === 'before-commit' || point === 'after-commit-before-reply' ? 5 + (started % 40) : 1 + (started % 2)
       const setup: WorkerSetup = {
         name: `w${started}`,
         file,
@@ -93,10 +94,10 @@ export function createSupervisor({
             ...process.env,
             CRASH_WORKER: JSON.stringify(setup),
             MILLRACE_FAULT_POINT: point === undefined ? '' : `${point}:${pointCount}`,
-          // Most of a worker's short life would go into reading its modules.
-          NODE_COMPILE_CACHE: join(histories, '..', 'compiled'),
-        },
-        stdio: ['pipe', 'pipe', 'inherit'],
+            // Most of a worker's short life would go into reading its modules.
+            NODE_COMPILE_CACHE: join(histories, '..', 'compiled'),
+          },
+          stdio: ['pipe', 'pipe', 'inherit'],
         },
       )
       child.stdin.on('error', () => {})
