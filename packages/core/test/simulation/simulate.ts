@@ -57,6 +57,8 @@ export interface SimulateOptions {
   /** Put around the engine of each process, below the recorder: for planted bugs. */
   readonly plant?: (engine: Engine) => Engine
   readonly events?: number
+  /** Virtual milliseconds after which a group that is not drained has failed. */
+  readonly drainWithinMs?: number
 }
 
 const CHAOS_MS = 8_000
@@ -66,12 +68,12 @@ const DRAIN_WITHIN_MS = 120_000
 /** Runs one seed: three processes or more, at least 500 events, at least four attacks, then healing, draining and the check. */
 export async function simulate(
   seed: number,
-  { plant = (engine) => engine, events = 540 }: SimulateOptions = {},
+  { plant = (engine) => engine, events = 540, drainWithinMs = DRAIN_WITHIN_MS }: SimulateOptions = {},
 ): Promise<Simulated> {
   const world = createWorld(seed)
   const random = world.random.fork()
   const engine = simulatedEngine({ world, syncMs: random.pick([0.2, 1, 5]) })
-  const run = createRun({ world, engine, random, plant, events })
+  const run = createRun({ world, engine, random, plant, events, drainWithinMs })
   const onIncident = (message: unknown): void => run.incident(message as IncidentDiagnosis)
   channels.incident.subscribe(onIncident)
   try {
@@ -98,12 +100,14 @@ function createRun({
   random,
   plant,
   events,
+  drainWithinMs,
 }: {
   readonly world: World
   readonly engine: SimulatedEngine
   readonly random: Random
   readonly plant: (engine: Engine) => Engine
   readonly events: number
+  readonly drainWithinMs: number
 }) {
   const history: HistoryEntry[] = []
   const errors: string[] = []
@@ -376,7 +380,7 @@ function createRun({
       world.after(100, look)
     }
     look()
-    const ended = await world.run(() => drained, DRAIN_WITHIN_MS)
+    const ended = await world.run(() => drained, drainWithinMs)
     looking = false
     return ended
   }
