@@ -24,7 +24,12 @@ export interface Supervisor {
   readonly kills: number
   /** How often each point was hit. */
   readonly hits: ReadonlyMap<string, number>
-  start(options: { readonly point?: string; readonly publishEveryMs: number; readonly poison?: number }): Worker
+  start(options: {
+    readonly point?: string
+    readonly publishEveryMs: number
+    readonly poison?: number
+    readonly groups?: readonly string[]
+  }): Worker
   kill(worker: Worker): void
   tell(word: 'quiet' | 'healed'): void
   /** Lets a worker end in peace. */
@@ -72,7 +77,7 @@ export function createSupervisor({
       return kills
     },
     hits,
-    start({ point, publishEveryMs, poison }) {
+    start({ point, publishEveryMs, poison, groups = ['billing', 'audit'] }) {
       started += 1
       const pointCount =
         point === 'before-commit' || point === 'after-commit-before-reply' ? 5 + (started % 40) : 1 + (started % 2)
@@ -84,6 +89,7 @@ export function createSupervisor({
         point,
         pointCount,
         publishEveryMs,
+        groups,
         poison,
       }
       const child = spawn(

@@ -16,6 +16,8 @@ export interface WorkerSetup {
   readonly pointCount: number
   /** Milliseconds between two publishes; 0 for a worker that only subscribes. */
   readonly publishEveryMs: number
+  /** The groups that it joins. */
+  readonly groups: readonly string[]
   /** `n` of the event that ends the process which handles it, if there is one. */
   readonly poison: number | undefined
 }
@@ -41,6 +43,7 @@ const millrace = createMillrace({
 })
 
 for (const { group, events, ordering, attempts, onDeadLetter } of GROUPS) {
+  if (!setup.groups.includes(group)) continue
   await millrace.subscribe(events, (event, delivery) => handle(event, delivery), {
     group,
     from: 'earliest',
