@@ -81,6 +81,7 @@ async function startThread<Calls extends Record<keyof Calls, { input: unknown; o
   })
   worker.on('exit', () => {
     gone ??= new MillraceError('closed', `The ${role} thread of ${settings.path} has ended.`)
+    opened.reject(gone)
     pending.failAll(gone)
   })
   after.then(
