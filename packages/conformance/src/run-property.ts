@@ -4,6 +4,8 @@ import type { Property } from './property.ts'
 
 /** Runs one property on a fresh engine. Throws what it throws, with the seed in the message. */
 export async function runProperty(property: Property, options: ConformanceOptions, seed: number): Promise<void> {
+  // The timers of a runtime never keep a process alive: without this a script would end in the middle of a property.
+  const awake = setInterval(() => {}, 60_000)
   const context = await createContext(options, seed)
   try {
     await property.run(context)
@@ -12,6 +14,7 @@ export async function runProperty(property: Property, options: ConformanceOption
     throw new Error(`${property.id}: ${text}\nRun it again with MILLRACE_SEED=${seed}.`, { cause: error })
   } finally {
     await context.end()
+    clearInterval(awake)
   }
 }
 

@@ -15,18 +15,24 @@ export function mortal(engine: Engine): MortalEngine {
   grave.promise.catch(() => {})
   const deaths: (() => Promise<void>)[] = []
   let dead = false
-  const guarded = <Target extends object>(target: Target): Target =>
-    new Proxy(target, {
-      get(from, name) {
-        const member: unknown = Reflect.get(from, name, from)
-        if (typeof member !== 'function') return member
-        return (...given: unknown[]): unknown => {
-          if (dead) return name === 'close' ? Promise.resolve() : grave.promise
-          const result: unknown = Reflect.apply(member, from, given)
-          return name === 'consume' ? guarded(result as object) : result
-        }
-      },
-    })
+  const call = (target: object, name: string, given: readonly unknown[]): unknown => {
+    if (dead) return name === 'close' ? Promise.resolve() : grave.promise
+    const result: unknown = Reflect.apply(Reflect.get(target, name) as () => unknown, target, given)
+    return name === 'consume' ? guarded(result as object) : result
+  }
+  const guarded = <Target extends object>(target: Target): Target => {
+    const guard = {}
+    for (const name of memberNames(target)) {
+      const isMethod = name !== 'capabilities'
+      const get = isMethod
+        ? (): unknown =>
+            (...given: unknown[]) =>
+              call(target, name, given)
+        : (): unknown => Reflect.get(target, name)
+      Object.defineProperty(guard, name, { get, enumerable: true })
+    }
+    return guard as Target
+  }
   return {
     engine: {
       name: engine.name,
@@ -49,4 +55,14 @@ export function mortal(engine: Engine): MortalEngine {
     },
     bury: () => grave.reject(new MillraceError('closed', 'The process of this engine has died.')),
   }
+}
+
+/** The names of all members, those that a wrapper has inherited included. */
+function memberNames(target: object): Set<string> {
+  const names = new Set<string>()
+  for (let level: object | null = target; level !== null && level !== Object.prototype;) {
+    for (const name of Object.getOwnPropertyNames(level)) names.add(name)
+    level = Object.getPrototypeOf(level) as object | null
+  }
+  return names
 }

@@ -6,7 +6,7 @@ import { expectError } from '../expect-error.ts'
 import type { Property } from '../property.ts'
 import { publishAll, readAll, record } from '../records.ts'
 import { suiteRuntime } from '../suite-runtime.ts'
-import { consumeLeases, drain, settledUpTo, takeOver } from '../worker.ts'
+import { consumeLeases, drain, NO_PROGRESS, settledUpTo, takeOver } from '../worker.ts'
 
 /** What opening, closing and declaring must do. */
 export const lifecycleProperties: readonly Property[] = [
@@ -45,11 +45,15 @@ async function closing({ engine, open, onEnd }: Context): Promise<void> {
   await driver.transport.connect()
   await driver.transport.ensureTopic('end', { partitions: 1 })
   await driver.transport.ensureGroup('end', ['end'], 'earliest')
+  const [lease] = await takeOver(driver, 'end', 'end', 'm')
+  assert.ok(lease)
+  const consumer = consumeLeases(driver, 'end', 'end', [lease])
   await Promise.all([driver.transport.close(), driver.transport.close()])
   const { transport, stores } = driver
   await expectError('closed', () => transport.publish([record({ topic: 'end' })]))
   await expectError('closed', () => transport.read({ topic: 'end', limit: 1 }))
   await expectError('closed', () => transport.lag('end', 'end'))
+  await expectError('closed', () => consumer.settle([{ ...NO_PROGRESS, ...lease, newlySettled: 0 }]))
   await expectError('closed', () => stores.leases.observe('end'))
   await expectError('closed', () => stores.lane.counts('end'))
   await expectError('closed', () => stores.deadLetters.list({ limit: 1 }))

@@ -1,5 +1,6 @@
 import type { StoredRecord } from '../driver/record.ts'
 import type { ConsumeOptions, Consumer } from '../driver/transport.ts'
+import { MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { MemoryEngine } from './engine.ts'
 import { settle } from './groups.ts'
@@ -38,6 +39,7 @@ export function createConsumer(
       return []
     },
     async settle(progress) {
+      if (driverSignal.aborted) throw new MillraceError('closed', 'The memory engine is closed.')
       return { fenced: settle(engine, group, topic, progress) }
     },
     async close() {
