@@ -111,6 +111,12 @@ describe.each(engines)('publishing on %s', (_name, engine) => {
   })
 })
 
+it('61: what an engine of smaller limits refuses has the same code', async () => {
+  const millrace = start({ engine: sqlite({ path: scratchFile(), maxBytes: 2_000 }) })
+  await expect(millrace.publish(Anything, 'x'.repeat(3_000))).rejects.toMatchObject({ code: 'limit_exceeded' })
+  expect((await millrace.read()).events).toEqual([])
+})
+
 it('23: a hundred thousand publishes while the engine is down are bounded, and none is said to be lost', async () => {
   let down = false
   const millrace = start({
