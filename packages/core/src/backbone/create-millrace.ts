@@ -1,32 +1,24 @@
-import { createCatalog, type Definitions } from '../contract/catalog.ts'
+import { createCatalog } from '../contract/catalog.ts'
 import type { AnyEventDefinition } from '../contract/event-definition.ts'
 import { assertTopicName } from '../contract/event-name.ts'
-import type { EventMessage, StoredEvent } from '../contract/event.ts'
+import type { EventMessage } from '../contract/event.ts'
 import { resolveLimits } from '../contract/limits.ts'
-import { createDeadLetters } from '../bus/dead-letters.ts'
-import { readEvent } from '../bus/execution.ts'
-import { follow } from '../bus/following.ts'
 import type { Handler } from '../bus/handler.ts'
-import { groupStatus, topicStatus } from '../bus/inspection.ts'
 import { createLaneHints } from '../bus/lane-hints.ts'
 import { createLoopWatchdog } from '../bus/loop-watchdog.ts'
 import { observeDriver } from '../bus/observed-driver.ts'
 import { createPublisher } from '../bus/publisher.ts'
 import { createPublishing } from '../bus/publishing.ts'
-import { readPage } from '../bus/reading.ts'
-import { replay } from '../bus/replay.ts'
 import { createSubscriptions } from '../bus/subscriptions.ts'
 import { createTopicRegistry } from '../bus/topic-registry.ts'
 import { createWaiting } from '../bus/waiting.ts'
 import { isAtLeast } from '../driver/capabilities.ts'
-import { encodeCursor } from '../driver/cursor.ts'
-import type { StoredRecord } from '../driver/record.ts'
 import { wait } from '../runtime/abort.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
+import { createAsking } from './asking.ts'
 import type { Millrace, MillraceOptions } from './millrace.ts'
-
-const MOST_OF_A_FLOW = 1_000
+import { createOperating } from './operating.ts'
 
 /**
  * The backbone of this process: publishes, subscribes and reads through one engine. Opens nothing until it is used.
@@ -78,7 +70,6 @@ export function createMillrace(options: MillraceOptions): Millrace {
     label,
     onError,
   })
-  const deadLetters = createDeadLetters({ store: stores.deadLetters, runtime, definitions: catalog, hint: hints.hint })
   let starting: Promise<void> | undefined
   let closing: Promise<void> | undefined
 
@@ -114,12 +105,6 @@ export function createMillrace(options: MillraceOptions): Millrace {
     await transport.close()
   }
 
-  /** Opens the engine before a call that needs it. */
-  async function opened<Result>(call: () => Promise<Result>): Promise<Result> {
-    await start()
-    return call()
-  }
-
   function publish(first: AnyEventDefinition | EventMessage, data?: unknown, createOptions?: object): Promise<never> {
     try {
       if (!isDefinition(first)) return publishing.publish(first) as Promise<never>
@@ -146,73 +131,13 @@ export function createMillrace(options: MillraceOptions): Millrace {
     publish,
     publishBatch: (events, { signal } = {}) => publishing.publishBatch(events, signal),
     subscribe: (events: unknown, handler: unknown, subscribeOptions: never) =>
-      opened(() => subscriptions.subscribe(listOf(events), handler as Handler, subscribeOptions)),
-    async request(request, data, { reply, timeout, signal, ...createOptions }) {
-      catalog.add(request)
-      catalog.add(reply)
-      await start()
-      await topics.ensure(reply.topic)
-      const event = publishing.create(request, data, createOptions)
-      const { correlationId } = event.metadata
-      const after = encodeCursor({ time: runtime.now(), topics: {} })
-      const ended = new AbortController()
-      const waits = {
-        topic: reply.topic,
-        type: reply.type,
-        correlationId,
-        after,
-        signal: signal ?? ended.signal,
-        ...(timeout === undefined ? {} : { timeout }),
-      }
-      const answer = waiting.waitFor(waits)
-      answer.catch(() => {})
-      await publishing.publish(event, { signal, checked: true })
-      return (await answer) as never
-    },
-    async waitFor(definition, { correlationId, timeout, after, signal }) {
-      catalog.add(definition)
-      await start()
-      await topics.ensure(definition.topic)
-      const extra = {
-        ...(timeout === undefined ? {} : { timeout }),
-        ...(after === undefined ? {} : { after }),
-        ...(signal === undefined ? {} : { signal }),
-      }
-      return (await waiting.waitFor({
-        topic: definition.topic,
-        type: definition.type,
-        correlationId,
-        ...extra,
-      })) as never
-    },
-    read: (readOptions) => opened(() => readPage({ transport, definitions: catalog }, readOptions)),
-    async *follow(followOptions = {}) {
-      await start()
-      yield* follow({ transport, definitions: catalog, runtime }, followOptions)
-    },
-    find: (id, source) => opened(async () => readable(await stores.index.byId(id, source), catalog)),
-    trace: (correlationId) =>
-      opened(async () => readable(await stores.index.byCorrelation(correlationId, MOST_OF_A_FLOW), catalog)),
-    topics: () => opened(() => topicStatus(driver)),
-    groups: () => opened(() => groupStatus(driver, runtime)),
-    deadLetters: {
-      list: (filter) => opened(() => deadLetters.list(filter)),
-      counts: (filter) => opened(() => deadLetters.counts(filter)),
-      get: (id) => opened(() => deadLetters.get(id)),
-      requeue: (what, requeueOptions) => opened(() => deadLetters.requeue(what, requeueOptions)),
-      edit: (id, data, editOptions) => opened(() => deadLetters.edit(id, data, editOptions)),
-      discard: (what, discardOptions) => opened(() => deadLetters.discard(what, discardOptions)),
-    },
-    replay: (replayOptions) => opened(() => replay({ transport, stores, runtime, hint: hints.hint }, replayOptions)),
-    diagnose: (diagnoseOptions) => opened(() => driver.diagnose(diagnoseOptions)),
+      start().then(() => subscriptions.subscribe(listOf(events), handler as Handler, subscribeOptions)),
+    ...createAsking({ publishing, waiting, topics, catalog, runtime, start }),
+    ...createOperating({ driver, definitions: catalog, runtime, hint: hints.hint, start }),
     close: ({ timeoutMs = 10_000 } = {}) => (closing ??= close(timeoutMs)),
     [Symbol.asyncDispose]: () => millrace.close(),
   }
   return millrace
-}
-
-function readable(records: readonly StoredRecord[], definitions: Definitions): readonly StoredEvent[] {
-  return records.map((record) => readEvent(record, definitions))
 }
 
 function isDefinition(value: AnyEventDefinition | EventMessage): value is AnyEventDefinition {

@@ -107,9 +107,7 @@ export interface Millrace {
   topics(): Promise<readonly TopicStatus[]>
   groups(): Promise<readonly GroupStatus[]>
   readonly deadLetters: DeadLetters
-  replay(
-    options: ReplayOptions,
-  ): Promise<{ readonly matched: number; readonly replayed: number; readonly dryRun: boolean }>
+  replay(options: ReplayOptions): Promise<Replayed>
   diagnose(options?: { readonly verify?: boolean }): Promise<readonly Finding[]>
 
   /** Stops subscriptions (finish or give back, time-boxed), flushes publishes, closes the engine. Idempotent. */

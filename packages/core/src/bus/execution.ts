@@ -1,13 +1,11 @@
 import type { Definitions } from '../contract/catalog.ts'
-import { decodeEvent } from '../contract/cloud-events.ts'
-import type { AnyEventDefinition } from '../contract/event-definition.ts'
-import type { EventMessage, StoredEvent } from '../contract/event.ts'
-import type { StoredRecord } from '../driver/record.ts'
+import type { StoredEvent } from '../contract/event.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { Delivery, HandlerResult } from './handler.ts'
 import { handlingContext } from './handling-context.ts'
 import type { Attempt } from './outcome.ts'
 import type { Item } from './partition-run.ts'
+import { readEvent } from './stored-event.ts'
 
 /** Runs one attempt of an item and reports how it ended, exactly once; synchronously if the handler is synchronous. */
 export type Execute = (item: Item, onEnd: (item: Item, run: number, attempt: Attempt) => void) => void
@@ -42,30 +40,6 @@ export function createExecution({ group, handler, definitions, now }: ExecutionO
       onEnd(item, run, { ok: true, result })
     }
   }
-}
-
-/** What an engine keeps was checked when it was published. */
-const STORED = { trusted: true } as const
-
-/** A stored record as an event at the latest version that its definition knows. Throws `event_malformed`, `event_unknown_version`, `event_upcast_failed`. */
-export function readEvent(record: StoredRecord, definitions: Definitions): StoredEvent {
-  const message = decodeEvent(record.body, STORED)
-  const definition = definitions.get(message.type)
-  const latest =
-    definition === undefined || message.version === String(definition.version) ? undefined : upcast(definition, message)
-  return Object.assign(message, latest, {
-    topic: record.topic,
-    partition: record.partition,
-    position: record.position,
-    recordedAt: timestampOf(record.recordedAt),
-  })
-}
-
-function upcast(
-  definition: AnyEventDefinition,
-  message: EventMessage,
-): { readonly data: unknown; readonly version: string } {
-  return { data: definition.upcast(message.data, message.version), version: String(definition.version) }
 }
 
 /**
@@ -113,17 +87,6 @@ export function timedOut(): MillraceError {
     'handler_timeout',
     'The handler took longer than the timeout of its subscription. Stop the work when the signal fires.',
   )
-}
-
-let lastMs = -1
-let lastText = ''
-
-function timestampOf(ms: number): string {
-  if (ms !== lastMs) {
-    lastMs = ms
-    lastText = new Date(ms).toISOString()
-  }
-  return lastText
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<HandlerResult> {

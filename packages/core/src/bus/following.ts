@@ -1,12 +1,12 @@
 import type { Definitions } from '../contract/catalog.ts'
 import type { StoredEvent } from '../contract/event.ts'
 import { decodeCursor, encodeCursor, type Cursor } from '../driver/cursor.ts'
+import type { StoredRecord } from '../driver/record.ts'
 import type { PartitionPosition, Transport } from '../driver/transport.ts'
 import { wait } from '../runtime/abort.ts'
-import { isMillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { createEventFilter } from './event-filter.ts'
-import { readEvent } from './execution.ts'
+import { browsableEvent } from './stored-event.ts'
 import { placesOf } from './reading.ts'
 
 /** What to follow. */
@@ -69,7 +69,10 @@ export async function* follow(
     let discovering = discoverLater()
     while (!ended.signal.aborted) {
       const readings = [...followed.values()].map((one) => (one.reading ??= read(one)))
-      const next = await Promise.race([...readings, discovering])
+      const next = await Promise.race<readonly [Followed, readonly StoredRecord[]] | undefined>([
+        ...readings,
+        discovering,
+      ])
       if (next === undefined) {
         discovering = discoverLater()
         continue
@@ -80,7 +83,7 @@ export async function* follow(
       for (const record of records) {
         one.places.set(record.partition, record.position)
         if (!matches(record.type)) continue
-        const event = decodable(() => readEvent(record, definitions))
+        const event = browsableEvent(record, definitions)
         if (event !== undefined) events.push(Object.assign(event, { cursor: cursorOf(followed) }))
       }
       if (events.length > 0) yield { events, cursor: cursorOf(followed), recovered: true }
@@ -173,13 +176,4 @@ function cursorOf(followed: ReadonlyMap<string, Followed>): string {
   }
   const cursor: Cursor = time === undefined ? { topics } : { topics, time }
   return encodeCursor(cursor)
-}
-
-function decodable(read: () => StoredEvent): StoredEvent | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (isMillraceError(error)) return undefined
-    throw error
-  }
 }

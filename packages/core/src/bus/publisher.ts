@@ -183,10 +183,7 @@ export function backpressure(pending: number): MillraceError {
   )
 }
 
-function settlementOf(
-  outcome: Exclude<PublishOutcome, { outcome: 'unknown' }> | PublishOutcome,
-  { record, sent }: Waiting,
-): Settlement {
+function settlementOf(outcome: PublishOutcome, { record, sent }: Waiting): Settlement {
   if (outcome.outcome === 'stored') {
     return { outcome: 'stored', partition: outcome.partition, position: outcome.position, duplicate: false }
   }

@@ -9,6 +9,7 @@ import { encodeCursor } from '../driver/cursor.ts'
 import type { PublishRecord } from '../driver/record.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { inFlowOf } from './event-flow.ts'
 import { handlingContext } from './handling-context.ts'
 import { backpressure, type Publisher, type Settlement } from './publisher.ts'
 import type { KnownTopic, TopicRegistry } from './topic-registry.ts'
@@ -69,8 +70,6 @@ interface Opening {
   readonly fail: (error: unknown) => void
 }
 
-/** Handlers that publish what they handle go round in a circle; at this many rounds it is broken. */
-const MOST_HOPS = 64
 /** Clocks of other processes may be this far behind ours: a cursor looks back a little further. Milliseconds. */
 const CURSOR_MARGIN_MS = 1_000
 
@@ -93,7 +92,7 @@ export function createPublishing({
   function prepare(event: EventMessage, checked: boolean): Prepared | PublishResult {
     try {
       if (!checked) checkEvent(event, limits)
-      const message = inherit(event)
+      const message = inFlowOf(event, handlingContext.getStore())
       return {
         message,
         topic: catalog.get(event.type)?.topic ?? topicOfMessage(event),
@@ -145,32 +144,6 @@ export function createPublishing({
     const record = { topic, partition: known.partition(key), id, source: from, type, key, correlationId, body }
     const before = cursorNow()
     publisher.submit(record, (settlement) => done(resultOf(record, settlement, before)), signal)
-  }
-
-  /** A message made outside of `publish` still belongs to the flow of the event being handled. */
-  function inherit(event: EventMessage): EventMessage {
-    const handled = handlingContext.getStore()
-    if (handled === undefined) return event
-    const hops = Number(handled.metadata.extensions?.['hops'] ?? 0) + 1
-    if (hops > MOST_HOPS) {
-      throw new MillraceError(
-        'limit_exceeded',
-        `The event "${event.type}" is the ${hops}th in a chain of events that cause one another. Break the circle of handlers.`,
-        { path: 'metadata.extensions.hops' },
-      )
-    }
-    const begins = event.metadata.correlationId === event.id && event.metadata.causationId === undefined
-    const { correlationId, traceparent, tracestate } = handled.metadata
-    return {
-      ...event,
-      metadata: {
-        ...event.metadata,
-        ...(begins ? { correlationId, causationId: handled.id } : {}),
-        ...(traceparent !== undefined && event.metadata.traceparent === undefined ? { traceparent } : {}),
-        ...(tracestate !== undefined && event.metadata.tracestate === undefined ? { tracestate } : {}),
-        extensions: { ...event.metadata.extensions, hops },
-      },
-    }
   }
 
   /** One text for all publishes of a millisecond. */

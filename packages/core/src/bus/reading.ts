@@ -5,7 +5,7 @@ import type { StoredRecord } from '../driver/record.ts'
 import type { PartitionPosition, ReadQuery, Transport } from '../driver/transport.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { createEventFilter } from './event-filter.ts'
-import { readEvent } from './execution.ts'
+import { browsableEvent } from './stored-event.ts'
 
 /** What to browse. */
 export interface ReadOptions {
@@ -72,7 +72,7 @@ export async function readPage({ transport, definitions }: ReadingContext, optio
   }
   const exhausted = sources.every((source) => source.ended && source.held.length === 0)
   return {
-    events: found.map((record) => readEvent(record, definitions)),
+    events: found.map((record) => browsableEvent(record, definitions)).filter((event) => event !== undefined),
     next: exhausted && backwards ? undefined : encodeCursor(cursorOf(sources, cursor)),
   }
 }

@@ -7,7 +7,7 @@ import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Handler, Middleware } from './handler.ts'
 import type { LaneHints } from './lane-hints.ts'
-import { resolveSubscription } from './subscription-options.ts'
+import { resolveSubscription, type ResolvedSubscription } from './subscription-options.ts'
 import { createSubscriptionRun } from './subscription-run.ts'
 import type { SubscribeOptions, Subscription } from './subscription.ts'
 import type { TopicRegistry } from './topic-registry.ts'
@@ -81,7 +81,7 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
     })
     const subscription = withoutTrace(run, () => active.delete(group))
     active.set(group, subscription)
-    if (types.some((type) => type.includes('*'))) void joinNewTopics(types, group, new Set(starting), subscription)
+    if (types.some((type) => type.includes('*'))) void joinNewTopics(types, options, new Set(starting), subscription)
     await Promise.race([run.ready, wait(runtime, setup.leaseMs)])
     return subscription
   }
@@ -125,7 +125,7 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
   /** A pattern without a fixed first word listens to every topic, also to those that are made later, from their beginning. */
   async function joinNewTopics(
     types: readonly string[],
-    group: string,
+    { group, from }: ResolvedSubscription,
     joined: Set<string>,
     subscription: Subscription,
   ): Promise<void> {
@@ -135,7 +135,7 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
       try {
         const existing = (await driver.transport.list()).topics.map(({ topic }) => topic)
         const fresh = existing.filter((topic) => !joined.has(topic) && (everywhere || topicsOf(types).includes(topic)))
-        if (fresh.length > 0) await driver.transport.ensureGroup(group, fresh, first ? 'latest' : 'earliest')
+        if (fresh.length > 0) await driver.transport.ensureGroup(group, fresh, first ? from : 'earliest')
         for (const topic of fresh) joined.add(topic)
       } catch (error) {
         if (isMillraceError(error, 'closed')) return

@@ -6,7 +6,7 @@ import type { Transport } from '../driver/transport.ts'
 import { abortedError, throwIfAborted } from '../runtime/abort.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { readEvent } from './execution.ts'
+import { readEvent } from './stored-event.ts'
 import { follow } from './following.ts'
 
 /** What is waited for. */
@@ -76,6 +76,12 @@ export function createWaiting({
     void run()
     return created
 
+    function resolveAll(event: StoredEvent): void {
+      for (const { type, correlationId, resolve } of waiters) {
+        if (type === event.type && correlationId === event.metadata.correlationId) resolve(event)
+      }
+    }
+
     async function run(): Promise<void> {
       try {
         for await (const chunk of follow(
@@ -83,12 +89,7 @@ export function createWaiting({
           { topics: [topic], signal: stopping.signal },
         )) {
           markStarted()
-          for (const event of chunk.events) {
-            for (const waiter of waiters) {
-              if (waiter.type === event.type && waiter.correlationId === event.metadata.correlationId)
-                waiter.resolve(event)
-            }
-          }
+          for (const event of chunk.events) resolveAll(event)
         }
       } catch (error) {
         failStart(error)
@@ -116,7 +117,9 @@ export function createWaiting({
       let forget: () => void = () => {}
       const arrival = new Promise<StoredEvent>((resolve, reject) => {
         const waiter: Waiter = { type, correlationId, resolve, reject }
-        const onAbort = (): void => reject(signal === undefined ? undefined : abortedError(signal))
+        const onAbort = (): void => {
+          if (signal !== undefined) reject(abortedError(signal))
+        }
         const timer = runtime.setTimer(() => reject(timeoutError(awaited, timeout)), timeout)
         signal?.addEventListener('abort', onAbort, { once: true })
         topicWatch.waiters.add(waiter)

@@ -7,6 +7,7 @@ import {
   MillraceError,
   reject,
   retry,
+  systemRuntime,
   type Millrace,
   type MillraceOptions,
   type StoredEvent,
@@ -400,6 +401,16 @@ describe('handling', () => {
   }, 20_000)
 })
 
+describe('patterns over every topic', () => {
+  it('begin where they are told to in topics that exist', async () => {
+    const millrace = start()
+    await millrace.publish(OrderPlaced, { orderId: 'before' })
+    const seen: string[] = []
+    await millrace.subscribe('**', ({ type }) => void seen.push(type), { group: 'history', from: 'earliest' })
+    await until(() => seen.length === 1)
+  })
+})
+
 describe('asking and waiting', () => {
   it('resolves a request with the reply of its flow, however fast', async () => {
     const millrace = start()
@@ -456,6 +467,30 @@ describe('reading', () => {
     }
     expect((await millrace.read({ types: ['quote.*'], limit: 100 })).events).toHaveLength(25)
     expect((await millrace.read({ key: 'k3' })).events).toHaveLength(1)
+  })
+
+  it('shows what is there beside bytes that are no event', async () => {
+    const engine = createMemoryEngine()
+    const driver = memory({ engine }).open(systemRuntime())
+    await driver.transport.connect()
+    await driver.transport.ensureTopic('order')
+    const millrace = start({ engine: memory({ engine }) })
+    await millrace.publish(OrderPlaced, { orderId: 'a' })
+    const plain = {
+      topic: 'order',
+      partition: 0,
+      id: 'x',
+      source: '/x',
+      type: 'order.placed',
+      key: undefined,
+      correlationId: undefined,
+      body: 'plain text',
+    }
+    await driver.transport.publish([plain])
+    await millrace.publish(OrderPlaced, { orderId: 'b' })
+    expect((await millrace.read()).events).toHaveLength(2)
+    expect(await millrace.find('x')).toEqual([])
+    await driver.transport.close()
   })
 
   it('follows the log and goes on from a cursor without gap or repetition', async () => {

@@ -1,0 +1,57 @@
+import type { Definitions } from '../contract/catalog.ts'
+import { decodeEvent } from '../contract/cloud-events.ts'
+import type { AnyEventDefinition } from '../contract/event-definition.ts'
+import type { EventMessage, StoredEvent } from '../contract/event.ts'
+import type { StoredRecord } from '../driver/record.ts'
+import { isMillraceError } from '../runtime/error.ts'
+
+/** What an engine keeps was checked when it was published. */
+const STORED = { trusted: true } as const
+
+/** A stored record as an event at the latest version that its definition knows. Throws `event_malformed`, `event_unknown_version`, `event_upcast_failed`. */
+export function readEvent(record: StoredRecord, definitions: Definitions): StoredEvent {
+  const message = decodeEvent(record.body, STORED)
+  const definition = definitions.get(message.type)
+  const latest =
+    definition === undefined || message.version === String(definition.version) ? undefined : upcast(definition, message)
+  return Object.assign(message, latest, {
+    topic: record.topic,
+    partition: record.partition,
+    position: record.position,
+    recordedAt: timestampOf(record.recordedAt),
+  })
+}
+
+function upcast(
+  definition: AnyEventDefinition,
+  message: EventMessage,
+): { readonly data: unknown; readonly version: string } {
+  return { data: definition.upcast(message.data, message.version), version: String(definition.version) }
+}
+
+/**
+ * A stored record for browsing: a version that this process does not know is shown as it is stored, and bytes that are no
+ * event give undefined, so that one of them does not hide the others.
+ */
+export function browsableEvent(record: StoredRecord, definitions: Definitions): StoredEvent | undefined {
+  try {
+    return readEvent(record, definitions)
+  } catch (error) {
+    if (isMillraceError(error, 'event_malformed')) return undefined
+    if (isMillraceError(error)) return readEvent(record, NO_DEFINITIONS)
+    throw error
+  }
+}
+
+const NO_DEFINITIONS: Definitions = { get: () => undefined }
+
+let lastMs = -1
+let lastText = ''
+
+function timestampOf(ms: number): string {
+  if (ms !== lastMs) {
+    lastMs = ms
+    lastText = new Date(ms).toISOString()
+  }
+  return lastText
+}
