@@ -1,6 +1,7 @@
 import type { Driver } from '../driver/driver.ts'
 import type { StoredRecord } from '../driver/record.ts'
 import type { ConsumeOptions, Consumer } from '../driver/transport.ts'
+import { MillraceError } from '../runtime/error.ts'
 import type { SimulatedLink } from './simulated-link.ts'
 import { unreachable } from './simulated-server.ts'
 
@@ -33,12 +34,17 @@ export function createSimulatedConsumer(
             broken = true
             resolve([])
           }
-          // A request that never arrived has nobody to give the word back, and the word itself may get lost.
-          if (!arrived) return giveUp()
+          // A request that is still on its way takes nothing when it arrives.
+          if (!arrived) {
+            cancelled = true
+            return resolve([])
+          }
+          // The word may get lost.
           link.tell(() => atServer.abort())
           link.later(giveUp)
         }
         let arrived = false
+        let cancelled = false
         let ended = false
         stop.addEventListener('abort', onStop, { once: true })
         const finish = (settle: () => void): void => {
@@ -51,12 +57,13 @@ export function createSimulatedConsumer(
           readonly epoch: number
         }): Promise<readonly StoredRecord[]> => {
           arrived = true
+          if (cancelled) return []
           return sessionAt(server).fetch({ max, signal: atServer.signal, ...(paused === undefined ? {} : { paused }) })
         }
         link.call({ isChange: false, run }).then(
           (records) => finish(() => resolve(records)),
           (error: unknown) => {
-            broken = true
+            if (!cancelled) broken = true
             finish(() => reject(error))
           },
         )
@@ -64,6 +71,7 @@ export function createSimulatedConsumer(
     },
     settle: (progress) => {
       const { topic, group } = options
+      if (driverClosing.aborted) return Promise.reject(new MillraceError('closed', 'The simulated engine is closed.'))
       return link.call(
         {
           isChange: true,

@@ -1,7 +1,8 @@
+import type { Capabilities } from '../driver/capabilities.ts'
 import type { Driver, Stores } from '../driver/driver.ts'
 import type { HeartbeatOptions, LeaseStore, MemberInfo } from '../driver/lease-store.ts'
-import type { PublishOutcome, PublishRecord } from '../driver/record.ts'
-import type { Transport } from '../driver/transport.ts'
+import type { PublishOutcome, PublishRecord, StoredRecord } from '../driver/record.ts'
+import type { ReadQuery, Transport } from '../driver/transport.ts'
 import { beat, join, leave } from '../memory/leases.ts'
 import { abortedError } from '../runtime/abort.ts'
 import { MillraceError } from '../runtime/error.ts'
@@ -28,6 +29,20 @@ export interface SimulatedDriverOptions {
   readonly onDuplicate: () => void
 }
 
+const CAPABILITIES: Capabilities = {
+  engine: 'simulated',
+  engineVersion: '1',
+  durability: 'fsync',
+  order: { level: 'native' },
+  assignment: { level: 'emulated' },
+  fencing: { level: 'native' },
+  dedupe: { level: 'native', bounds: { scope: 'engine', windowMs: 0, maxIds: 0 } },
+  read: { level: 'native' },
+  lag: { level: 'native' },
+  processes: { level: 'native' },
+  size: { level: 'native', bounds: { maxBytes: 512 * 1024 * 1024 } },
+}
+
 /** A driver whose engine is at the other end of a simulated network. */
 export function openSimulatedDriver(options: SimulatedDriverOptions): Driver {
   const { link, runtime } = options
@@ -37,22 +52,12 @@ export function openSimulatedDriver(options: SimulatedDriverOptions): Driver {
 
   const remote: Remote = (isChange, run, traits) => {
     if (state === 'open') return link.call({ isChange, run: ({ driver }) => run(driver) }, traits)
-    const text = `The simulated engine is ${state === 'new' ? 'not connected yet' : 'closed'}.`
-    return Promise.reject(new MillraceError('closed', text))
+    return Promise.reject(notOpen(state))
   }
   const transport: Transport = {
-    capabilities: {
-      engine: 'simulated',
-      engineVersion: '1',
-      durability: 'fsync',
-      order: { level: 'native' },
-      assignment: { level: 'emulated' },
-      fencing: { level: 'native' },
-      dedupe: { level: 'native', bounds: { scope: 'engine', windowMs: 0, maxIds: 0 } },
-      read: { level: 'native' },
-      lag: { level: 'native' },
-      processes: { level: 'native' },
-      size: { level: 'native', bounds: { maxBytes: 512 * 1024 * 1024 } },
+    get capabilities() {
+      if (state !== 'open') throw notOpen(state)
+      return CAPABILITIES
     },
     async connect() {
       if (state === 'closed') throw new MillraceError('closed', 'The simulated engine is closed. Open it again.')
@@ -68,10 +73,7 @@ export function openSimulatedDriver(options: SimulatedDriverOptions): Driver {
     list: () => remote(false, (driver) => driver.transport.list()),
     publish: (records, { signal } = {}) => publish(options, remote, records, signal),
     consume: (consumed) => createSimulatedConsumer(link, closing.signal, consumed),
-    read: (query) => {
-      const { signal: _, ...rest } = query
-      return remote(false, (driver) => driver.transport.read(rest))
-    },
+    read: (query) => read(link, remote, closing.signal, query),
     lag: (topic, group) => remote(false, (driver) => driver.transport.lag(topic, group)),
     seek: (group, topic, to) => remote(true, (driver) => driver.transport.seek(group, topic, to)),
     remove: (what) => remote(true, (driver) => driver.transport.remove(what)),
@@ -81,6 +83,29 @@ export function openSimulatedDriver(options: SimulatedDriverOptions): Driver {
     stores: { leases: leasesOf(remote, link, beats), ...storesOf(remote) },
     diagnose: () => remote(false, (driver) => driver.diagnose()),
   }
+}
+
+/** A reading that waits at the server hears of the caller's signal, and the caller does not wait for the server to hear. */
+function read(
+  link: SimulatedLink,
+  remote: Remote,
+  closing: AbortSignal,
+  { signal, ...query }: ReadQuery,
+): Promise<readonly StoredRecord[]> {
+  if (query.waitMs === undefined) return remote(false, (driver) => driver.transport.read(query))
+  const stop = signal === undefined ? closing : AbortSignal.any([signal, closing])
+  if (stop.aborted) return Promise.resolve([])
+  const atServer = new AbortController()
+  return new Promise((resolve, reject) => {
+    const onStop = (): void => {
+      link.tell(() => atServer.abort())
+      resolve([])
+    }
+    stop.addEventListener('abort', onStop, { once: true })
+    remote(false, (driver) => driver.transport.read({ ...query, signal: atServer.signal }))
+      .then(resolve, reject)
+      .finally(() => stop.removeEventListener('abort', onStop))
+  })
 }
 
 async function publish(
@@ -203,4 +228,8 @@ function createBeats(link: SimulatedLink, runtime: Runtime): Beats {
       for (const member of timers.keys()) stop(member)
     },
   }
+}
+
+function notOpen(state: 'new' | 'closed'): MillraceError {
+  return new MillraceError('closed', `The simulated engine is ${state === 'new' ? 'not connected yet' : 'closed'}.`)
 }

@@ -34,9 +34,6 @@ export interface SimulatedServer {
   readonly driver: Driver
 }
 
-/** The clock of the server at its beginning: 2026-01-01. */
-const SERVER_BEGINS = 1_767_225_600_000
-
 export function createSimulatedServer(world: World, { syncMs }: { readonly syncMs: () => number }): SimulatedServer {
   let log: { readonly run: ServerRequest<unknown>['run']; readonly at: number }[] = []
   let synced = 0
@@ -50,7 +47,7 @@ export function createSimulatedServer(world: World, { syncMs }: { readonly syncM
 
   const time = (): number => replayingAt ?? world.now
   const runtime: Runtime = {
-    now: () => SERVER_BEGINS + Math.floor(time()),
+    now: () => world.beginsAt + Math.floor(time()),
     monotonic: time,
     setTimer: (run, ms) => world.after(ms, run),
     defer: (run) => void world.after(0, run),

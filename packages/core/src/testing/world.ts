@@ -9,6 +9,8 @@ import { afterPromises } from './settle-promises.ts'
 /** Simulated processes on one heap of events with virtual time. Nothing in it waits for a real clock. */
 export interface World {
   readonly seed: number
+  /** The wall clock when the world began, in milliseconds since the epoch. */
+  readonly beginsAt: number
   readonly random: Random
   /** Virtual milliseconds since the world began. */
   readonly now: number
@@ -46,11 +48,11 @@ export interface SimulatedProcess {
   after(ms: number, run: () => void): Timer
 }
 
-/** The wall clock of a world begins here: 2026-01-01. */
+/** The wall clock of a world begins here unless it is told otherwise: 2026-01-01. */
 const WORLD_BEGINS = 1_767_225_600_000
 const STEPS_PER_TURN = 512
 
-export function createWorld(seed: number): World {
+export function createWorld(seed: number, { beginsAt = WORLD_BEGINS }: { readonly beginsAt?: number } = {}): World {
   const random = createRandom(seed)
   const heap = createEventHeap()
   const pausedUntil: number[] = []
@@ -89,6 +91,7 @@ export function createWorld(seed: number): World {
 
   return {
     seed,
+    beginsAt,
     random,
     get now() {
       return now
@@ -103,7 +106,7 @@ export function createWorld(seed: number): World {
       const own = random.fork()
       const rate = 1 + drift
       const begins = own.between(0, 1_000_000)
-      const clock = (): number => Math.floor(WORLD_BEGINS + offsetMs + now * rate)
+      const clock = (): number => Math.floor(beginsAt + offsetMs + now * rate)
       const runtime: Runtime = {
         now: clock,
         monotonic: () => begins + now * rate,

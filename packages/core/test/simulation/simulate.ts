@@ -57,6 +57,8 @@ export interface SimulateOptions {
   /** Put around the engine of each process, below the recorder: for planted bugs. */
   readonly plant?: (engine: Engine) => Engine
   readonly events?: number
+  /** Whether errors carry stacks, which costs time. */
+  readonly stacks?: boolean
   /** Virtual milliseconds after which a group that is not drained has failed. */
   readonly drainWithinMs?: number
 }
@@ -68,18 +70,22 @@ const DRAIN_WITHIN_MS = 120_000
 /** Runs one seed: three processes or more, at least 500 events, at least four attacks, then healing, draining and the check. */
 export async function simulate(
   seed: number,
-  { plant = (engine) => engine, events = 540, drainWithinMs = DRAIN_WITHIN_MS }: SimulateOptions = {},
+  { plant = (engine) => engine, events = 540, drainWithinMs = DRAIN_WITHIN_MS, stacks = false }: SimulateOptions = {},
 ): Promise<Simulated> {
   const world = createWorld(seed)
   const random = world.random.fork()
   const engine = simulatedEngine({ world, syncMs: random.pick([0.2, 1, 5]) })
   const run = createRun({ world, engine, random, plant, events, drainWithinMs })
+  // Simulated failures are many, and nobody reads where they were made.
+  const stackTraceLimit = Error.stackTraceLimit
+  if (!stacks) Error.stackTraceLimit = 0
   const onIncident = (message: unknown): void => run.incident(message as IncidentDiagnosis)
   channels.incident.subscribe(onIncident)
   try {
     return await run.play()
   } finally {
     channels.incident.unsubscribe(onIncident)
+    Error.stackTraceLimit = stackTraceLimit
   }
 }
 
@@ -335,6 +341,24 @@ function createRun({
     for (const topic of Object.keys(TOPICS))
       stored.push(...(await transport.read({ topic, limit: 10_000 }).catch(() => [])))
     const letters = await stores.deadLetters.list({ limit: 10_000 })
+    return {
+      events: stored,
+      letters: letters.map(({ group, topic, partition, position, record: { id, body }, attempts, code }) => ({
+        group,
+        id,
+        topic,
+        partition,
+        position,
+        body,
+        attempts,
+        code,
+      })),
+      groups: await finalGroups(),
+    }
+  }
+
+  async function finalGroups(): Promise<FinalState['groups']> {
+    const { transport, stores } = engine.driver
     const groups = []
     for (const { group, events: types, ordering, attempts } of GROUPS) {
       let lag = 0
@@ -348,23 +372,11 @@ function createRun({
         ordering,
         attempts,
         lag,
+        // Before the world is healed, keys are parked behind dead letters.
         waiting: healed ? waiting : waiting - parked,
       })
     }
-    return {
-      events: stored,
-      letters: letters.map(({ group, topic, partition, position, record: { id, body }, attempts, code }) => ({
-        group,
-        id,
-        topic,
-        partition,
-        position,
-        body,
-        attempts,
-        code,
-      })),
-      groups,
-    }
+    return groups
   }
 
   /** Lets time pass until nothing is left to handle; false when that takes too long. */
@@ -373,8 +385,8 @@ function createRun({
     let looking = true
     const look = (): void => {
       if (!looking) return
-      finalState().then(
-        (state) => (drained = state.groups.every(({ lag, waiting }) => lag === 0 && waiting === 0)),
+      finalGroups().then(
+        (groups) => (drained = groups.every(({ lag, waiting }) => lag === 0 && waiting === 0)),
         () => {},
       )
       world.after(100, look)

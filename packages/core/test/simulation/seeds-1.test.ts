@@ -1,0 +1,3 @@
+import { describeSeeds } from './check-seeds.ts'
+
+describeSeeds(1)
