@@ -18,8 +18,7 @@ const CODES_BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
   404: ['dead_letter_unknown', 'group_unknown', 'not_found', 'topic_unknown'],
   405: ['method_not_allowed'],
   408: ['request_timeout'],
-  409: ['dead_letter_changed', 'event_conflict', 'group_mismatch', 'group_paused', 'topic_mismatch'],
-  410: ['position_expired'],
+  409: ['dead_letter_changed', 'event_conflict', 'group_mismatch', 'topic_mismatch'],
   413: ['body_too_large', 'limit_exceeded'],
   415: ['media_type_unsupported'],
   422: [

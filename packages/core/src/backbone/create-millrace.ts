@@ -54,6 +54,7 @@ export function createMillrace(options: MillraceOptions): Millrace {
     sessionId,
     ready: start,
     maxPending,
+    timeoutMs: publishTimeoutMs,
   })
   const label = labelOf(name)
   const subscriptions = createSubscriptions({
@@ -101,7 +102,7 @@ export function createMillrace(options: MillraceOptions): Millrace {
     await Promise.race([publisher.idle(), wait(runtime, timeoutMs)])
     publisher.close()
     watchdog.stop()
-    await starting?.catch(() => {})
+    await Promise.race([starting?.catch(() => {}), wait(runtime, timeoutMs)])
     await transport.close()
   }
 
@@ -141,7 +142,7 @@ export function createMillrace(options: MillraceOptions): Millrace {
 }
 
 function isDefinition(value: AnyEventDefinition | EventMessage): value is AnyEventDefinition {
-  return 'create' in value && typeof value.create === 'function'
+  return typeof value === 'object' && value !== null && 'create' in value && typeof value.create === 'function'
 }
 
 function listOf(events: unknown): string | readonly AnyEventDefinition[] {

@@ -62,7 +62,7 @@ export interface Millrace {
     options?: CreateOptions,
   ): Promise<Published>
   publish(event: EventMessage): Promise<Published>
-  /** Stores many, one result each, in the order given. Throws only `closed`, `limit_exceeded` (more than 1,000) or for a value that is no event. */
+  /** Stores many, one result each, in the order given. Throws only `limit_exceeded` (too many or too large together). */
   publishBatch(
     events: readonly EventMessage[],
     options?: { readonly signal?: AbortSignal },

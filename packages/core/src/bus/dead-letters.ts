@@ -1,5 +1,6 @@
 import type { Definitions } from '../contract/catalog.ts'
 import { encodeEvent, decodeEvent } from '../contract/cloud-events.ts'
+import { checkEvent } from '../contract/check-event.ts'
 import type { EventMessage } from '../contract/event.ts'
 import type { DeadLetter, DeadLetterCount, DeadLetterQuery, DeadLetterStore } from '../driver/dead-letter-store.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
@@ -100,6 +101,7 @@ export function createDeadLetters({ store, runtime, definitions, hint }: DeadLet
       hintAll(known)
       return { ids, dryRun }
     }
+    checkFilter(what)
     const ids: string[] = []
     const limit = what.limit ?? Number.POSITIVE_INFINITY
     let after = what.after
@@ -144,14 +146,8 @@ export function createDeadLetters({ store, runtime, definitions, hint }: DeadLet
 
   return {
     async list(filter = {}) {
+      checkFilter(filter)
       const limit = filter.limit ?? DEFAULT_PAGE
-      if (!Number.isInteger(limit) || limit < 1 || limit > PAGE) {
-        throw new MillraceError(
-          'request_invalid',
-          `The limit is ${String(limit)}; it must be a whole number from 1 to ${PAGE}.`,
-          { path: 'limit' },
-        )
-      }
       const letters = await store.list({
         ...queryOf(filter),
         limit,
@@ -183,6 +179,7 @@ export function createDeadLetters({ store, runtime, definitions, hint }: DeadLet
           },
         },
       }
+      checkEvent(event)
       const moved = await store.requeue([id], { replace: { ...letter.record, id: event.id, body: encodeEvent(event) } })
       if (!moved.includes(id)) {
         throw new MillraceError(
@@ -195,6 +192,28 @@ export function createDeadLetters({ store, runtime, definitions, hint }: DeadLet
       hint(letter.group)
       return { id, eventId: event.id }
     },
+  }
+}
+
+/** Throws `request_invalid` with the path of what cannot be meant. */
+function checkFilter(filter: DeadLetterFilter): void {
+  if (typeof filter !== 'object' || filter === null) {
+    throw new MillraceError('request_invalid', 'Say which dead letters: a list of ids, or a filter.', {
+      path: 'filter',
+    })
+  }
+  const { limit, since, until } = filter
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= PAGE)) {
+    throw new MillraceError(
+      'request_invalid',
+      `The limit is ${String(limit)}; it must be a whole number from 1 to ${PAGE}.`,
+      { path: 'limit' },
+    )
+  }
+  for (const [path, date] of Object.entries({ since, until })) {
+    if (date !== undefined && Number.isNaN(date.getTime())) {
+      throw new MillraceError('request_invalid', `The time "${path}" does not exist.`, { path })
+    }
   }
 }
 

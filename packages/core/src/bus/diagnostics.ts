@@ -38,7 +38,6 @@ export interface IncidentDiagnosis {
     | 'lane-full'
     | 'isolating'
     | 'member-expelled'
-    | 'retention-gap'
     | 'partition-claimed'
     | 'partition-released'
   readonly group: string

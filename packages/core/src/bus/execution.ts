@@ -32,7 +32,9 @@ export function createExecution({ group, handler, definitions, now }: ExecutionO
       return onEnd(item, run, { ok: false, error })
     }
     if (isPromiseLike(result)) {
-      result.then(
+      // A foreign thenable may throw instead of rejecting.
+      const settled = result instanceof Promise ? result : Promise.resolve(result)
+      settled.then(
         (value) => onEnd(item, run, { ok: true, result: value }),
         (error: unknown) => onEnd(item, run, { ok: false, error }),
       )

@@ -116,7 +116,7 @@ export async function* follow(
         since: start.since,
         reading: undefined,
       })
-      if (first && asked?.topics[topic] !== undefined && (await hasGap(topic))) recovered = false
+      if (first && (await hasGap(topic))) recovered = false
     }
     return recovered
   }

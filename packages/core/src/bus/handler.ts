@@ -1,3 +1,4 @@
+import { MillraceError } from '../runtime/error.ts'
 import type { EventMessage, StoredEvent } from '../contract/event.ts'
 
 /** What a handler may return: nothing (done), a wish to see the event again, or its refusal. */
@@ -13,8 +14,15 @@ export interface Reject {
   readonly reason: string
 }
 
-/** Asks for the event again after `after` milliseconds; counts as an attempt. */
+/** Asks for the event again after `after` milliseconds; counts as an attempt. Throws `request_invalid` for a time that is none. */
 export function retry({ after }: { readonly after: number }): RetryLater {
+  if (!(Number.isFinite(after) && after >= 0)) {
+    throw new MillraceError(
+      'request_invalid',
+      `The handler asks for a retry after ${String(after)} ms; it must be 0 or more, and finite.`,
+      { path: 'after' },
+    )
+  }
   return { outcome: 'retry', afterMs: after }
 }
 

@@ -50,7 +50,7 @@ export function judge(attempt: Attempt, attemptNumber: number, policy: ResolvedR
       return {
         kind: 'dead-letter',
         code: 'handler_rejected',
-        message: clip(result.reason, MESSAGE_CHARACTERS),
+        message: clip(textOf(result.reason), MESSAGE_CHARACTERS),
         stack: undefined,
       }
     }
@@ -74,22 +74,37 @@ export function describeFailure(error: unknown): { code: string; message: string
     if (isMillraceError(error)) {
       return {
         code: error.code,
-        message: clip(error.message, MESSAGE_CHARACTERS),
-        stack: clip(error.stack, STACK_CHARACTERS),
+        message: clip(textOf(error.message), MESSAGE_CHARACTERS),
+        stack: clip(stackOf(error), STACK_CHARACTERS),
       }
     }
     if (error instanceof Error) {
-      const named = error.name === 'Error' ? error.message : `${error.name}: ${error.message}`
+      const text = textOf(error.message)
+      const named = error.name === 'Error' ? text : `${textOf(error.name)}: ${text}`
       return {
         code: 'handler_failed',
         message: clip(named, MESSAGE_CHARACTERS),
-        stack: clip(error.stack, STACK_CHARACTERS),
+        stack: clip(stackOf(error), STACK_CHARACTERS),
       }
     }
-    return { code: 'handler_failed', message: clip(`Thrown: ${String(error)}`, MESSAGE_CHARACTERS), stack: undefined }
+    return { code: 'handler_failed', message: clip(`Thrown: ${textOf(error)}`, MESSAGE_CHARACTERS), stack: undefined }
   } catch {
     return { code: 'handler_failed', message: 'Something was thrown that cannot be described.', stack: undefined }
   }
+}
+
+/** Whatever stands where a text should, as a text; an error by its message. Never throws. */
+function textOf(value: unknown): string {
+  try {
+    if (typeof value === 'string') return value
+    return value instanceof Error ? String(value.message) : String(value)
+  } catch {
+    return 'something that cannot be shown as text'
+  }
+}
+
+function stackOf(error: Error): string | undefined {
+  return typeof error.stack === 'string' ? error.stack : undefined
 }
 
 function isHopeless(error: unknown): boolean {

@@ -55,6 +55,8 @@ export interface PublishingOptions {
   readonly ready: () => Promise<void>
   /** Publishes that may wait at once for a topic to be made. */
   readonly maxPending: number
+  /** Milliseconds that they may wait for it. */
+  readonly timeoutMs: number
 }
 
 /** An event that is ready to be sent. */
@@ -83,6 +85,7 @@ export function createPublishing({
   sessionId,
   ready,
   maxPending,
+  timeoutMs,
 }: PublishingOptions): Publishing {
   const opening = new Map<string, Opening[]>()
   let cursor = ''
@@ -122,14 +125,24 @@ export function createPublishing({
     const queue = [first]
     opening.set(topic, queue)
     try {
-      await ready()
-      const made = await topics.ensure(topic)
+      const made = await within(
+        timeoutMs,
+        ready().then(() => topics.ensure(topic)),
+      )
       opening.delete(topic)
       for (const { go } of queue) go(made)
     } catch (error) {
       opening.delete(topic)
       for (const { fail } of queue) fail(error)
     }
+  }
+
+  /** The engine may take its time to open; who publishes need not. */
+  function within(ms: number, made: Promise<KnownTopic>): Promise<KnownTopic> {
+    return new Promise((resolve, reject) => {
+      const timer = runtime.setTimer(() => reject(notOpen(ms)), ms)
+      made.then(resolve, reject).finally(() => timer.cancel())
+    })
   }
 
   function send(
@@ -198,6 +211,16 @@ export function createPublishing({
       })
     },
   }
+}
+
+function notOpen(ms: number): MillraceError {
+  return new MillraceError(
+    'engine_unreachable',
+    `The engine was not open within ${ms} ms: nothing was sent. Publish again.`,
+    {
+      retriable: true,
+    },
+  )
 }
 
 function tooLarge(what: string, limit: string): MillraceError {

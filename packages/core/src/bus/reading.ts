@@ -124,7 +124,8 @@ function rangeOf(options: ReadOptions, cursor: Cursor | undefined): Omit<ReadQue
 
 /** The places of one topic in a cursor. */
 export function placesOf(cursor: Cursor | undefined, topic: string): readonly [number, string][] {
-  const places: readonly PartitionPosition[] = cursor?.topics[topic] ?? []
+  const places: readonly PartitionPosition[] =
+    cursor !== undefined && Object.hasOwn(cursor.topics, topic) ? (cursor.topics[topic] ?? []) : []
   return places.map(({ partition, position }) => [partition, position])
 }
 

@@ -31,7 +31,7 @@ export function resolveSubscription(options: SubscribeOptions): ResolvedSubscrip
   const resolved = {
     group: options.group,
     from: startOf(options.from ?? 'latest'),
-    concurrency: options.ordering === 'topic' ? 1 : whole('concurrency', options.concurrency ?? 16, 1, 100_000),
+    concurrency: options.ordering === 'topic' ? 1 : checkConcurrency(options.concurrency ?? 16),
     ordering: oneOf('ordering', options.ordering ?? 'key', ['key', 'topic', 'none'] as const),
     retry: resolveRetry(options.retry),
     timeoutMs: whole('timeout', options.timeout ?? 30_000, 0, 2 ** 31 - 1),
@@ -61,6 +61,11 @@ export function startOf(from: StartAt | Date): StartAt {
   if (!(from instanceof Date)) return from
   if (Number.isNaN(from.getTime())) throw invalid('from', 'is a date that does not exist')
   return { time: from.getTime() }
+}
+
+/** Throws `subscription_invalid` for a number of handlers that cannot run. */
+export function checkConcurrency(concurrency: number): number {
+  return whole('concurrency', concurrency, 1, 100_000)
 }
 
 function whole(name: string, value: number, least: number, most: number): number {

@@ -14,7 +14,7 @@ import { createGroupMember, type ClaimedPartition } from './group-member.ts'
 import type { Handler } from './handler.ts'
 import { createItemFlow } from './item-flow.ts'
 import { createItem, createPartitionRun, type Item, type PartitionRun } from './partition-run.ts'
-import type { ResolvedSubscription } from './subscription-options.ts'
+import { checkConcurrency, type ResolvedSubscription } from './subscription-options.ts'
 import type { Subscription } from './subscription.ts'
 import { createTopicRun, type TopicRun } from './topic-run.ts'
 
@@ -278,7 +278,8 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
       flow.dispatcher.resume()
       for (const topicRun of topicRuns.values()) topicRun.resume()
     },
-    setConcurrency: (concurrency) => flow.dispatcher.setConcurrency(options.ordering === 'topic' ? 1 : concurrency),
+    setConcurrency: (concurrency) =>
+      flow.dispatcher.setConcurrency(options.ordering === 'topic' ? 1 : checkConcurrency(concurrency)),
     stop: ({ timeoutMs = 10_000 } = {}) => (stopped ??= stop(timeoutMs)),
     [Symbol.asyncDispose]: () => subscription.stop(),
   }

@@ -1,6 +1,6 @@
 import type { Catalog, Definitions } from '../contract/catalog.ts'
 import type { AnyEventDefinition } from '../contract/event-definition.ts'
-import { matchesPattern } from '../contract/event-name.ts'
+import { compilePattern, matchesPattern, topicOf } from '../contract/event-name.ts'
 import type { Driver } from '../driver/driver.ts'
 import { wait } from '../runtime/abort.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
@@ -43,6 +43,7 @@ const LOOK_FOR_TOPICS_MS = 2_000
 export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions {
   const { driver, topics, catalog, runtime } = setup
   const active = new Map<string, Subscription>()
+  const joining = new Set<string>()
   const ended = new AbortController()
 
   async function subscribe(
@@ -52,17 +53,34 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
   ): Promise<Subscription> {
     const options = resolveSubscription({ ...given, middleware: [...setup.middleware, ...(given.middleware ?? [])] })
     const { group } = options
-    if (active.has(group)) {
+    if (typeof handler !== 'function')
+      throw invalid(`The handler is of type ${typeof handler}; it must be a function of the event.`, 'handler')
+    if (active.has(group) || joining.has(group)) {
       throw new MillraceError(
         'group_mismatch',
         `The group "${group}" has a subscription in this process already. Raise its concurrency, or give this one a group of its own.`,
         { facts: { group } },
       )
     }
+    joining.add(group)
+    try {
+      return await join(events, handler, options)
+    } finally {
+      joining.delete(group)
+    }
+  }
+
+  async function join(
+    events: string | readonly AnyEventDefinition[],
+    handler: Handler,
+    options: ResolvedSubscription,
+  ): Promise<Subscription> {
+    const { group } = options
     const types = typesOf(events)
     const starting = topicsOf(types)
     for (const topic of starting) await checkTopic(topic, options.ordering)
     await driver.transport.ensureGroup(group, starting, options.from)
+    if (ended.signal.aborted) throw new MillraceError('closed', 'Millrace was closed while the subscription began.')
     const run = createSubscriptionRun({
       millrace: setup.millrace,
       member: runtime.id(),
@@ -87,11 +105,14 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
   }
 
   function typesOf(events: string | readonly AnyEventDefinition[]): readonly string[] {
-    if (typeof events === 'string') return [events]
+    if (typeof events === 'string') {
+      compilePattern(events)
+      return [events]
+    }
     if (events.length === 0)
-      throw new MillraceError(
-        'subscription_invalid',
+      throw invalid(
         'The subscription names no event. Give at least one definition, or a pattern such as "order.*".',
+        'events',
       )
     for (const definition of events) catalog.add(definition)
     return [...new Set(events.map((definition) => definition.type))].sort()
@@ -103,9 +124,8 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
     for (const type of types) {
       const definition = catalog.get(type)
       if (definition !== undefined) found.add(definition.topic)
-      if (!type.includes('*')) continue
       const first = type.split('.')[0] ?? ''
-      if (!first.includes('*')) found.add(first)
+      if (definition === undefined && !first.includes('*')) found.add(topicOf(type.includes('*') ? first : type))
       for (const known of catalog.list()) if (matchesPattern(type, known.type)) found.add(known.topic)
     }
     return [...found].sort()
@@ -153,6 +173,10 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
       await Promise.all([...active.values()].map((subscription) => subscription.stop({ timeoutMs })))
     },
   }
+}
+
+function invalid(message: string, path: string): MillraceError {
+  return new MillraceError('subscription_invalid', message, { path })
 }
 
 /** The same subscription, which is forgotten when it stops. */

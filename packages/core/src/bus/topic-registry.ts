@@ -27,7 +27,7 @@ export function createTopicRegistry(
   const pending = new Map<string, Promise<KnownTopic>>()
 
   async function make(topic: string): Promise<KnownTopic> {
-    const wanted = settings[topic]
+    const wanted = Object.hasOwn(settings, topic) ? settings[topic] : undefined
     const info = await transport.ensureTopic(topic, wanted)
     if (wanted?.partitions !== undefined && wanted.partitions !== info.partitions) {
       throw new MillraceError(

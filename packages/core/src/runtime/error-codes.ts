@@ -25,13 +25,11 @@ export const ERROR_CODES = {
   topic_unknown: 'The topic does not exist',
   topic_mismatch: 'The topic exists with other settings',
   position_invalid: 'The position or cursor is not one of this engine',
-  position_expired: 'The position is older than what retention has kept',
 
   // Subscriptions
   subscription_invalid: 'The options of the subscription contradict one another',
   group_unknown: 'The group does not exist',
   group_mismatch: 'The group exists with other settings',
-  group_paused: 'The group is paused because its side lane is full',
   lease_lost: 'The lease of the partition has moved to another member',
   handler_failed: 'The handler failed on every attempt',
   handler_rejected: 'The handler rejected the event',
