@@ -102,14 +102,12 @@ async function compareFill(
     peaks.push(last.value ?? 0)
   }
   return [
-    line(
-      scenario,
-      last,
+    line(scenario, last, {
       unit,
-      median(differences),
-      differences.length,
-      `a backlog of ${count(large * scale)} against ${count(small * scale)}; peak RSS ${Math.round(median(peaks))} MiB`,
-    ),
+      ours: median(differences),
+      runs: differences.length,
+      note: `a backlog of ${count(large * scale)} against ${count(small * scale)}; peak RSS ${Math.round(median(peaks))} MiB`,
+    }),
   ]
 }
 
@@ -139,22 +137,18 @@ async function growth({ scale }: BenchOptions): Promise<readonly Line[]> {
     const note = (one: number, other: number): string =>
       `${count(large)} events in the file against ${count(small)}: ${Math.round(other)}/s against ${Math.round(one)}/s`
     return [
-      line(
-        'growth-publish',
-        engine,
-        'of the rate',
-        publishedLarge / publishedSmall,
-        3,
-        note(publishedSmall, publishedLarge),
-      ),
-      line(
-        'growth-consume',
-        engine,
-        'of the rate',
-        consumedLarge / consumedSmall,
-        3,
-        note(consumedSmall, consumedLarge),
-      ),
+      line('growth-publish', engine, {
+        unit: 'of the rate',
+        ours: publishedLarge / publishedSmall,
+        runs: 3,
+        note: note(publishedSmall, publishedLarge),
+      }),
+      line('growth-consume', engine, {
+        unit: 'of the rate',
+        ours: consumedLarge / consumedSmall,
+        runs: 3,
+        note: note(consumedSmall, consumedLarge),
+      }),
     ]
   })
 }
@@ -174,30 +168,15 @@ async function inFolder<Result>(run: (folder: string) => Promise<Result>): Promi
   }
 }
 
+/** A line that stands alone: no peer does the same work. */
 function line(
   scenario: string,
   measured: Partial<Measured>,
-  unit: string,
-  ours: number,
-  runs: number,
-  note: string,
+  { ours, unit, runs, note }: Pick<Line, 'ours' | 'unit' | 'runs' | 'note'>,
 ): Line {
   const { engine = 'sqlite', engineVersion = '', durability = '' } = measured
-  return {
-    scenario,
-    engine,
-    engineVersion,
-    durability,
-    unit,
-    ours,
-    peer: null,
-    peerValue: null,
-    ratio: null,
-    limit: null,
-    ofLimit: null,
-    runs,
-    note,
-  }
+  const alone = { peer: null, peerValue: null, ratio: null, limit: null, ofLimit: null }
+  return { scenario, engine, engineVersion, durability, unit, ours, ...alone, runs, note }
 }
 
 function count(events: number): string {

@@ -31,7 +31,7 @@ interface BareLog {
 /** Appends what was asked for in one turn of the event loop in one transaction. */
 function bareLog(database: DatabaseSync): BareLog {
   const insert = database.prepare('INSERT INTO log (id, body) VALUES (?, ?)')
-  let waiting: { readonly body: string; resolve(): void }[] = []
+  const waiting: { readonly body: string; resolve(): void }[] = []
   let next = (database.prepare('SELECT count(*) AS rows FROM log').get()?.['rows'] ?? 0) as number
   const flush = (): void => {
     while (waiting.length > 0) {

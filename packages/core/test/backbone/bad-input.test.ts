@@ -146,7 +146,7 @@ it('23: a hundred thousand publishes while the engine is down are bounded, and n
 })
 
 describe.each(engines)('handling on %s', (_name, engine) => {
-  it('14: a retry after an odd time comes at once or waits, and never at once because the time is too long', async () => {
+  it('14: a retry after a time that is none fails the attempt, and a very long one waits', async () => {
     const millrace = start({ engine: engine() })
     const wished = [-1, Number.NaN, 2 ** 31, 100 * 365 * 86_400_000]
     const attempts: Record<string, number> = {}
@@ -155,7 +155,9 @@ describe.each(engines)('handling on %s', (_name, engine) => {
       return attempt === 1 ? retry({ after: wished[data.n] ?? 0 }) : undefined
     }, { group: 'wishes' }) // prettier-ignore
     for (const n of wished.keys()) await millrace.publish(OrderPlaced, { orderId: `k${n}`, n })
-    await until(async () => attempts['k1'] === 2 && (await millrace.groups())[0]?.lane.waiting === 2)
+    await until(
+      async () => attempts['k0'] === 2 && attempts['k1'] === 2 && (await millrace.groups())[0]?.lane.waiting === 2,
+    )
     expect(attempts).toEqual({ k0: 2, k1: 2, k2: 1, k3: 1 })
     expect((await millrace.groups())[0]?.lane).toMatchObject({ waiting: 2, due: 0 })
   })
