@@ -85,11 +85,12 @@ export function createIsolation(options: IsolationOptions): Isolation {
   }
 
   function leave(run: PartitionRun): void {
-    const left = (counts.get(run) ?? 1) - 1
-    if (left > 0) {
-      counts.set(run, left)
-      return
-    }
+    counts.set(run, Math.max(0, (counts.get(run) ?? 1) - 1))
+    resumeWhenDone(run)
+  }
+
+  function resumeWhenDone(run: PartitionRun): void {
+    if (counts.get(run) !== 0) return
     counts.delete(run)
     if (run.state === 'active') options.resumed(run)
   }
@@ -111,14 +112,16 @@ export function createIsolation(options: IsolationOptions): Isolation {
     takeKey(run, orderKey) {
       if (!counts.has(run)) return []
       const taken: Item[] = []
-      const left = createFifo<Item>()
+      const others = createFifo<Item>()
       for (const item of queue.drain()) {
         if (item.partition === run && item.orderKey === orderKey) taken.push(item)
-        else left.push(item)
+        else others.push(item)
       }
-      queue = left
-      // The item being isolated is still counted, so that this never comes to the last one.
-      counts.set(run, (counts.get(run) ?? 0) - taken.length)
+      queue = others
+      const left = (counts.get(run) ?? 0) - taken.length
+      counts.set(run, left)
+      // The last ones may be taken by an event that is not a suspect itself: once they are in the lane, the others go on.
+      if (left === 0) queueMicrotask(() => resumeWhenDone(run))
       return taken
     },
     finished(item) {
