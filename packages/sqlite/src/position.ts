@@ -11,9 +11,9 @@ export function positionOf(seq: number): Position {
   return String(seq).padStart(WIDTH, '0')
 }
 
-/** The sequence number of a position; 0 for none. Throws `position_invalid`. */
+/** The sequence number of a position; 0 for none (undefined or empty). Throws `position_invalid`. */
 export function seqOf(position: Position | undefined): number {
-  if (position === undefined) return 0
+  if (position === undefined || position === '') return 0
   const seq = position.length === WIDTH && /^\d+$/.test(position) ? Number(position) : Number.NaN
   if (seq < 2 ** SEQ_BITS) return seq
   throw new MillraceError(

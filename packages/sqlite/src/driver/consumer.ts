@@ -44,25 +44,35 @@ export function createConsumer(connection: Connection, { topic, group, partition
     return records
   }
 
+  /** Waits until there is something, the caller has had enough, or it is over. */
+  async function next(max: number, paused?: ReadonlySet<number>, signal?: AbortSignal): Promise<StoredRecord[]> {
+    const over = (): boolean => signal?.aborted === true || ended.signal.aborted || connection.closing
+    await watching
+    while (!over()) {
+      const version = changes.version(topic)
+      const wasAhead = ahead !== undefined
+      const reply = (await ahead) ?? (await ask(max, paused))
+      if (over()) break
+      ahead = undefined
+      const records = reply === undefined ? [] : take(reply, max, paused)
+      if (records.length > 0) {
+        // While the caller works on a full batch, the reader prepares the next one.
+        if (records.length * 2 > max) ahead = ask(max, paused)?.catch(() => undefined)
+        return records
+      }
+      if (!wasAhead) await changes.next(topic, version, [signal, ended.signal])
+    }
+    return []
+  }
+
   return {
     async fetch({ max, paused, signal }) {
-      const over = (): boolean => signal?.aborted === true || ended.signal.aborted || connection.closing
-      await watching
-      while (!over()) {
-        const version = changes.version(topic)
-        const reply = (await ahead) ?? (await ask(max, paused))
-        if (over()) break
-        const wasAhead = ahead !== undefined
-        ahead = undefined
-        const records = reply === undefined ? [] : take(reply, max, paused)
-        if (records.length > 0) {
-          // While the caller works on a full batch, the reader prepares the next one.
-          if (records.length * 2 > max) ahead = ask(max, paused)?.catch(() => undefined)
-          return records
-        }
-        if (!wasAhead) await changes.next(topic, version, [signal, ended.signal])
+      try {
+        return await next(max, paused, signal)
+      } catch (error) {
+        if (ended.signal.aborted || connection.closing) return []
+        throw error
       }
-      return []
     },
     async settle(progress) {
       const rows = progress.map(encodeProgress)

@@ -20,16 +20,20 @@ export async function readRecords(
   const timeUp = new AbortController()
   const timer = runtime.setTimer(() => timeUp.abort(), waitMs)
   const release = reader.hold()
-  await reader.call('watch', { topic, by: 1 })
   try {
-    for (;;) {
+    await reader.call('watch', { topic, by: 1 })
+    while (!connection.closing) {
       const version = changes.version(topic)
       const found = await browse()
       const over = signal?.aborted === true || connection.closing || runtime.monotonic() >= deadline
       if (found.length > 0 || over) return found
       await changes.next(topic, version, [timeUp.signal, signal])
-      if (connection.closing) return []
     }
+    return []
+  } catch (error) {
+    // Whoever closes has no use for what was not found yet.
+    if (connection.closing) return []
+    throw error
   } finally {
     timer.cancel()
     release()

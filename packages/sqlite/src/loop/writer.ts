@@ -1,6 +1,7 @@
 import { toEngineError } from '../file/sqlite-error.ts'
 import { createStatements } from '../file/statements.ts'
 import { openForWriting } from '../file/open-database.ts'
+import { mayDrop } from '../write/retention.ts'
 import { createNameIds } from '../write/name-ids.ts'
 import { createTopicCache } from '../write/topic-cache.ts'
 import type { WriterState } from '../write/writer-state.ts'
@@ -28,7 +29,7 @@ export function createWriter(host: Host): Server {
     topics: createTopicCache(sql),
     types: createNameIds(sql, 'types'),
     sources: createNameIds(sql, 'sources'),
-    retentionWanted: true,
+    retentionWanted: false,
   }
   const transactions = createTransactions(state, settings, watchdog)
   const checkpoints = createCheckpoints(sql, settings, host.fault)
@@ -58,7 +59,9 @@ export function createWriter(host: Host): Server {
   function turn(): void {
     work()
     if (queue.length > 0) return schedule()
-    if (state.retentionWanted) accept({ id: 0, name: 'dropChunk', input: undefined })
+    if (!state.retentionWanted) return
+    state.retentionWanted = false
+    accept({ id: 0, name: 'dropChunk', input: undefined })
   }
 
   function work(): void {
@@ -89,7 +92,7 @@ export function createWriter(host: Host): Server {
 
   function lookAtRetention(): void {
     if (closed) return
-    accept({ id: 0, name: 'dropChunk', input: undefined })
+    if (mayDrop(sql)) accept({ id: 0, name: 'dropChunk', input: undefined })
     retention = host.setTimer(lookAtRetention, settings.retentionEveryMs)
   }
 

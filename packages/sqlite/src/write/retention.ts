@@ -1,3 +1,4 @@
+import type { Statements } from '../file/statements.ts'
 import type { PartitionState, TopicState } from './topic-cache.ts'
 import { type PartitionReaders, readersOf } from './unread.ts'
 import type { WriterState } from './writer-state.ts'
@@ -11,9 +12,16 @@ const SELECT_FRONT = `
   ORDER BY pos LIMIT ?4`
 const DELETE_FRONT = 'DELETE FROM events WHERE pos > ((?1 << 44) | ?2) AND pos <= ((?1 << 44) | ?3)'
 
+/** Whether there is anything to look at, so that idle processes never take the writer lock. */
+export function mayDrop(sql: Statements): boolean {
+  const row = sql.get<{ may: number }>(
+    `SELECT EXISTS (SELECT 1 FROM topics WHERE retention <> '{}') OR EXISTS (SELECT 1 FROM removed_partitions) AS may`,
+  )
+  return row?.may === 1
+}
+
 /** Drops at most a chunk of what is beyond the limits of its topic, or of removed topics; whether there may be more. */
 export function dropChunk(state: WriterState): boolean {
-  state.retentionWanted = false
   if (dropRemoved(state) >= CHUNK) return true
   for (const { name } of state.sql.all<{ name: string }>(`SELECT name FROM topics WHERE retention <> '{}'`)) {
     const topic = state.topics.get(name)
