@@ -1,5 +1,6 @@
 /** For tests: clocks that stand still, simulated processes and engines, and a checker of histories. */
-export { checkHistory, type HistoryReport, type Violation } from './testing/check-history.ts'
+export { checkHistory, type HistoryReport } from './testing/check-history.ts'
+export type { Violation } from './testing/violation.ts'
 export type {
   FinalEvent,
   FinalGroup,

@@ -153,8 +153,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       aroundDriver(engine, (driver) =>
         withTransport(driver, {
           async publish(records, options) {
-            const stored = driver.transport.publish(records, options)
-            return Promise.race([stored, guessed(records)])
+            driver.transport.publish(records, options).catch(() => {})
+            return guessed(records)
           },
         }),
       ),

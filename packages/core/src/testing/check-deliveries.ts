@@ -1,7 +1,7 @@
 import { matchesPattern } from '../contract/event-name.ts'
-import type { Violation } from './check-history.ts'
 import type { FinalEvent, FinalGroup, FinalState } from './history.ts'
 import { partitionNameOf, type Claim, type Handling, type ReadHistory } from './read-history.ts'
+import type { Violation } from './violation.ts'
 
 /** Every stored event at every group: handled or in its dead letters, not twice without a cause, in the order of its key. */
 export function checkDeliveries(

@@ -1,6 +1,6 @@
-import type { Violation } from './check-history.ts'
 import type { FinalState } from './history.ts'
 import { keyNameOf, partitionNameOf, type Handling, type ReadHistory } from './read-history.ts'
+import type { Violation } from './violation.ts'
 
 /** How handlers were called: one at a time by key, within the attempts, and what became of what failed. */
 export function checkHandling(read: ReadHistory, final: FinalState): Violation[] {

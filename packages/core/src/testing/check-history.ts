@@ -4,24 +4,7 @@ import { checkLeases } from './check-leases.ts'
 import { checkPublishes } from './check-publishes.ts'
 import type { FinalState, HistoryEntry } from './history.ts'
 import { readHistory } from './read-history.ts'
-
-/** What a check found: the name of the broken property, and what shows it. */
-export interface Violation {
-  readonly property:
-    | 'lost'
-    | 'phantom'
-    | 'rejected-seen'
-    | 'stored-twice'
-    | 'reordered'
-    | 'overlap'
-    | 'duplicate'
-    | 'zombie-write'
-    | 'early-hand-over'
-    | 'attempts'
-    | 'dead-letter'
-    | 'not-drained'
-  readonly text: string
-}
+import type { Violation } from './violation.ts'
 
 /** What a history shows beside violations. */
 export interface HistoryReport {

@@ -1,5 +1,5 @@
-import type { Violation } from './check-history.ts'
 import { partitionNameOf, type ReadHistory } from './read-history.ts'
+import type { Violation } from './violation.ts'
 
 /** Nobody writes under a lease that has moved on, and nobody hands a partition over while he works on it. */
 export function checkLeases({ claims, giveBacks, writes, handlings }: ReadHistory): Violation[] {

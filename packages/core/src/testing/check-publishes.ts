@@ -1,6 +1,6 @@
-import type { Violation } from './check-history.ts'
 import type { FinalState } from './history.ts'
 import type { ReadHistory } from './read-history.ts'
+import type { Violation } from './violation.ts'
 
 /** What was stored against what the publishers were told. */
 export function checkPublishes(read: ReadHistory, final: FinalState): Violation[] {

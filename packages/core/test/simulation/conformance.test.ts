@@ -1,7 +1,6 @@
 import { conformance } from '@millrace/conformance'
 import type { Engine } from '@millrace/core/driver'
 import { createWorld, simulatedEngine, type SimulatedEngine, type World } from '@millrace/core/testing'
-import { setTimeout } from 'node:timers/promises'
 
 /** A world whose time keeps up with the real one, since the suite waits in real time. */
 interface LivingWorld {
@@ -49,7 +48,7 @@ function bringToLife(): LivingWorld {
     const began = performance.now()
     while (!stopped) {
       await world.run(() => false, Math.max(0, performance.now() - began - world.now))
-      await setTimeout(1)
+      await new Promise((resolve) => setTimeout(resolve, 1))
     }
   }
 }
