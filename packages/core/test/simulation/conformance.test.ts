@@ -1,5 +1,6 @@
 import { conformance } from '@millrace/conformance'
-import type { Engine } from '@millrace/core/driver'
+import { systemRuntime } from '@millrace/core'
+import { wait, type Engine } from '@millrace/core/driver'
 import { createWorld, simulatedEngine, type SimulatedEngine, type World } from '@millrace/core/testing'
 
 /** A world whose time keeps up with the real one, since the suite waits in real time. */
@@ -9,6 +10,7 @@ interface LivingWorld {
   stop(): void
 }
 
+const runtime = systemRuntime()
 const worlds = new Map<Engine, LivingWorld>()
 
 // What the simulation does to the bus says something about the bus only if the engine below it is a good one.
@@ -48,7 +50,7 @@ function bringToLife(): LivingWorld {
     const began = performance.now()
     while (!stopped) {
       await world.run(() => false, Math.max(0, performance.now() - began - world.now))
-      await new Promise((resolve) => setTimeout(resolve, 1))
+      await wait(runtime, 1)
     }
   }
 }
