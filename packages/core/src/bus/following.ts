@@ -68,11 +68,9 @@ export async function* follow(
     yield { events: [], cursor: cursorOf(followed), recovered }
     let discovering = discoverLater()
     while (!ended.signal.aborted) {
-      const readings = [...followed.values()].map((one) => (one.reading ??= read(one)))
-      const next = await Promise.race<readonly [Followed, readonly StoredRecord[]] | undefined>([
-        ...readings,
-        discovering,
-      ])
+      const waits: Promise<readonly [Followed, readonly StoredRecord[]] | undefined>[] = [discovering]
+      for (const one of followed.values()) waits.push((one.reading ??= read(one)))
+      const next = await Promise.race(waits)
       if (next === undefined) {
         discovering = discoverLater()
         continue

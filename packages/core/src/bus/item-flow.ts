@@ -1,17 +1,17 @@
 import type { Stores } from '../driver/driver.ts'
 import type { StoredRecord } from '../driver/record.ts'
-import { wait } from '../runtime/abort.ts'
-import { backoffDelay } from '../runtime/backoff.ts'
-import { isMillraceError, MillraceError } from '../runtime/error.ts'
+import { MillraceError } from '../runtime/error.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { writeDeadLetter, type Failure } from './dead-letter-writer.ts'
 import { channels } from './diagnostics.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
-import { leaseLost, timedOut, type Execute } from './execution.ts'
+import { leaseLost, type Execute } from './execution.ts'
+import { createHandlerRuns } from './handler-runs.ts'
 import { createIsolation } from './isolation.ts'
 import { judge, type Attempt, type Verdict } from './outcome.ts'
 import type { Item, PartitionRun } from './partition-run.ts'
 import { createSideLane, type SideLane } from './side-lane.ts'
+import { createStoring } from './storing.ts'
 import type { ResolvedSubscription } from './subscription-options.ts'
 
 /** What happens to an event between its fetch and its settle. */
@@ -52,20 +52,22 @@ export interface ItemFlowOptions {
 
 /** Retries within this many milliseconds keep their place in memory; longer ones go to the side lane. */
 const IN_MEMORY_RETRY_MS = 5_000
-const SWEEP_MS = 100
 const CONFIRM_AGAIN_MS = 20
-const PERSIST_BACKOFF = { first: 50, factor: 2, ceiling: 2_000 }
 
 export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
-  const { options, runtime, stores, execute, touch } = setup
+  const { options, runtime, stores, touch } = setup
   const { group } = options
-  const running = new Set<Item>()
-  const idleChecks = new Set<() => void>()
   let stopping = false
   let confirming: Timer | undefined
-  let sweeper = options.timeoutMs > 0 ? runtime.setTimer(sweep, SWEEP_MS) : undefined
 
-  const dispatcher = createDispatcher({ concurrency: options.concurrency, start, mayStart, defer: runtime.defer })
+  const storing = createStoring({ runtime, onError: setup.onError })
+  const handlers = createHandlerRuns({ runtime, execute: setup.execute, timeoutMs: options.timeoutMs, onEnd: end })
+  const dispatcher = createDispatcher({
+    concurrency: options.concurrency,
+    start: handlers.start,
+    mayStart,
+    defer: runtime.defer,
+  })
   const lane = createSideLane({
     group,
     store: stores.lane,
@@ -80,17 +82,17 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
       if (full) setup.onIncident('lane-full')
       for (const run of setup.partitions()) setup.onRoom(run)
     },
-    persist,
+    persist: storing.persist,
     onError: setup.onError,
   })
   const isolation = createIsolation({
     commit: setup.commit,
     deadLettered: (run, positions) =>
-      persist(() => stores.deadLetters.among({ group, topic: run.topic, partition: run.partition }, positions)),
+      storing.persist(() => stores.deadLetters.among({ group, topic: run.topic, partition: run.partition }, positions)),
     divert(item) {
       const isTaken = item.partition.lane.hasTaken(item.position)
       if (item.laneEntryId !== undefined || !(isTaken || goesThroughLane(item))) return false
-      track(item.partition, toLane([item, ...followersOf(item)], 'follows'))
+      storing.track(item.partition, toLane([item, ...followersOf(item)], 'follows'))
       return true
     },
     runAlone: enqueue,
@@ -102,12 +104,12 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
         if (item.laneEntryId === undefined && goesThroughLane(item)) following.push(item)
         else dispatcher.add(item)
       }
-      track(run, toLane(following, 'follows'))
+      storing.track(run, toLane(following, 'follows'))
       dispatcher.pump()
       setup.onRoom(run)
     },
     onIsolating: (run) => setup.onIncident('isolating', run),
-    onError: report,
+    onError: setup.onError,
   })
 
   function add(items: readonly Item[]): void {
@@ -146,7 +148,7 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
 
   function follow(items: readonly Item[]): void {
     const run = items[0]?.partition
-    if (run !== undefined) track(run, lane.move(items, 'follows'))
+    if (run !== undefined) storing.track(run, lane.move(items, 'follows'))
   }
 
   function handle(item: Item): void {
@@ -171,16 +173,7 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     return false
   }
 
-  function start(item: Item): void {
-    item.run += 1
-    item.startedAt = runtime.monotonic()
-    item.controller = undefined
-    running.add(item)
-    execute(item, end)
-  }
-
-  function end(item: Item, run: number, attempt: Attempt): void {
-    if (item.run !== run || !running.delete(item)) return
+  function end(item: Item, attempt: Attempt): void {
     const partition = item.partition
     if (partition.state === 'lost') {
       leave(item, true)
@@ -195,23 +188,17 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     }
     dispatcher.pump()
     setup.onRoom(partition)
-    checkIdle()
+    storing.check()
   }
 
   function fail(item: Item, verdict: Extract<Verdict, { readonly kind: 'retry' | 'dead-letter' }>): void {
     item.attempts += 1
     item.firstFailedAt ??= runtime.now()
     dispatcher.pause(item)
-    track(item.partition, verdict.kind === 'retry' ? retryLater(item, verdict.delayMs) : deadLetter(item, verdict))
-  }
-
-  /** Counts a consequence that is being stored, so that a stop or a hand-over waits for it. */
-  function track(run: PartitionRun, work: Promise<void>): void {
-    run.storing += 1
-    work.catch(report).finally(() => {
-      run.storing -= 1
-      checkIdle()
-    })
+    storing.track(
+      item.partition,
+      verdict.kind === 'retry' ? retryLater(item, verdict.delayMs) : deadLetter(item, verdict),
+    )
   }
 
   /** The item is out of the dispatcher: the next of its key may run. */
@@ -229,7 +216,7 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
       touch(run)
     } else {
       item.settled = true
-      track(run, lane.done(item))
+      storing.track(run, lane.done(item))
     }
     if (item.suspect) isolation.finished(item)
   }
@@ -263,7 +250,7 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     const run = item.partition
     const parks = options.onDeadLetter === 'park-key' && item.orderKey !== undefined
     const write = (): Promise<'stored' | 'fenced'> =>
-      persist(() => writeDeadLetter(item, failure, { group, store: stores.deadLetters, runtime, park: parks }))
+      storing.persist(() => writeDeadLetter(item, failure, { group, store: stores.deadLetters, runtime, park: parks }))
     const written = parks ? lane.park(item, write) : write()
     if (parks) await Promise.all([written, toLane(followersOf(item), 'follows')])
     if ((await written) === 'fenced') return setup.onFenced(run)
@@ -287,42 +274,6 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     await lane.move(fromLog, reason, delayMs)
   }
 
-  /** Handlers that are over their time: the attempt has failed, whatever they do from now on. */
-  function sweep(): void {
-    const startedBefore = runtime.monotonic() - options.timeoutMs
-    for (const item of running) {
-      if (item.startedAt > startedBefore) break
-      const error = timedOut()
-      item.controller?.abort(error)
-      end(item, item.run, { ok: false, error })
-      // A handler that asks for its signal only now learns that its time is up.
-      item.run += 1
-    }
-    if (!stopping || running.size > 0) sweeper = runtime.setTimer(sweep, SWEEP_MS)
-  }
-
-  /** Tries a store operation until it succeeds, is refused for good, or there is no point any more. */
-  async function persist<Result>(operation: () => Promise<Result>): Promise<Result> {
-    for (let failures = 1; ; failures += 1) {
-      try {
-        return await operation()
-      } catch (error) {
-        const mayPass = !isMillraceError(error) || error.retriable || error.code.startsWith('engine_')
-        if (!mayPass || stopping) throw error
-        if (failures === 1) setup.onError(error)
-        await wait(runtime, backoffDelay(PERSIST_BACKOFF, failures, 0.5 + runtime.random() / 2))
-      }
-    }
-  }
-
-  function report(error: unknown): void {
-    if (!stopping && !isMillraceError(error, 'closed')) setup.onError(error)
-  }
-
-  function checkIdle(): void {
-    for (const check of idleChecks) check()
-  }
-
   function diagnose(item: Item, verdict: Verdict): void {
     channels.handle.publish({
       millrace: setup.millrace,
@@ -342,30 +293,20 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
     add,
     drop(run) {
       isolation.drop(run)
-      for (const item of running) if (item.partition === run) item.controller?.abort(leaseLost())
-      checkIdle()
+      handlers.abort(leaseLost(), run)
+      storing.check()
     },
-    async whenIdle(runs, timeoutMs) {
-      const idle = new AbortController()
-      const check = (): void => {
-        if (runs().every((run) => run.running === 0 && run.storing === 0)) idle.abort()
-      }
-      idleChecks.add(check)
-      check()
-      await wait(runtime, timeoutMs, idle.signal)
-      idleChecks.delete(check)
-    },
+    whenIdle: storing.whenIdle,
     abandonAll() {
       stopping = true
-      for (const item of running)
-        item.controller?.abort(
-          new MillraceError('aborted', 'The subscription stops and the time for its handlers is up.'),
-        )
+      storing.giveUp()
+      handlers.abort(new MillraceError('aborted', 'The subscription stops and the time for its handlers is up.'))
     },
     stop() {
       stopping = true
+      storing.giveUp()
       lane.stop()
-      sweeper?.cancel()
+      handlers.stop()
     },
   }
 }

@@ -1,10 +1,9 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import { sqlite } from '../../../sqlite/src/index.ts'
 import { defineEvent, reject } from '../../src/index.ts'
 import { memory } from '../../src/memory.ts'
 import { until } from '../until.ts'
-import { changed, driverOf, engines, scratchFile, start } from './backbones.ts'
+import { changed, driverOf, engines, start } from './backbones.ts'
 import { OrderPlaced } from './order-placed.ts'
 
 it.each([new Error('no'), undefined, 7, { toString: () => 'x' }])('reject(%s) is a dead letter', async (reason) => {
