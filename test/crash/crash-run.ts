@@ -93,7 +93,6 @@ export async function crashRun({ folder, kills, seed, workers: count = 8 }: Cras
       async () => {
         const state = await readFinalStateOfGroups()
         last = JSON.stringify(state)
-        if (process.env['DBG']) console.error(last)
         return state.every(({ lag, waiting }) => lag === 0 && waiting === 0)
       },
       { timeoutMs: 90_000, everyMs: 200, what: 'the groups to drain' },
