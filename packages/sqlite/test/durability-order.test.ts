@@ -29,7 +29,7 @@ async function traceReplies(synchronous: 'full' | 'normal'): Promise<{ writes: n
       syncing = new Set()
     } else if (line.includes('pwrite64(') && line.includes('-wal>')) writes += 1
     else if (/ (fsync|fdatasync)\(.*-wal>/.test(line)) {
-      if (/= 0$/.test(line)) syncs += 1
+      if (line.endsWith('= 0')) syncs += 1
       else syncing.add(thread)
     } else if (/<\.\.\. (fsync|fdatasync) resumed>.*= 0$/.test(line) && syncing.delete(thread)) syncs += 1
   }

@@ -40,8 +40,8 @@ export function* browse(state: ReaderState, query: BrowseQuery): Generator<void,
   while (found.length < limit) {
     for (const walk of walks) {
       while (walk.at >= walk.rows.length && walk.low <= walk.high) {
-        const slices = loadSlice(state, walk, query, typeId, walks.length)
-        if (slices > SLICE / 2) yield
+        const looked = loadSlice(state, walk, { ...query, typeId, walks: walks.length })
+        if (looked > SLICE / 2) yield
       }
     }
     const next = nextWalk(walks, backwards)
@@ -73,9 +73,13 @@ function startWalks(state: ReaderState, query: BrowseQuery): Walk[] {
 function loadSlice(
   state: ReaderState,
   walk: Walk,
-  { key, limit, backwards }: BrowseQuery,
-  typeId: number | undefined,
-  walks: number,
+  {
+    key,
+    typeId,
+    limit,
+    backwards,
+    walks,
+  }: BrowseQuery & { readonly typeId: number | undefined; readonly walks: number },
 ): number {
   const filtered = typeId !== undefined || key !== undefined
   const span = filtered ? SLICE : Math.min(limit, Math.ceil((limit * 2) / walks) + 8)

@@ -44,11 +44,6 @@ export function publish(state: WriterState, batch: PublishBatch): PublishReply {
     const id = batch.ids[index] ?? ''
     const source = sources[batch.sourceOf[index] ?? 0] ?? 0
     const recorded = Math.max(partition.recorded, now)
-    const isFull = room.events <= 0 || room.bytes < (room.events === room.most ? 1 : bytes)
-    if (isFull) {
-      if (findDuplicate(state, reply, index, id, source) !== 'found') reject(index, topicFull(topic))
-      continue
-    }
     const store = (): boolean =>
       insert.run(
         partition.id,
@@ -61,11 +56,20 @@ export function publish(state: WriterState, batch: PublishBatch): PublishReply {
         batch.correlations[index] ?? null,
         body,
       ).changes === 1
-    if (store() || (findDuplicate(state, reply, index, id, source) === 'removed' && store())) {
+    const isFull = room.events <= 0 || room.bytes < (room.events === room.most ? 1 : bytes)
+    if (!isFull && store()) {
       seqs[index] = append(partition, bytes, recorded)
-      room.events -= 1
-      room.bytes -= bytes
+    } else {
+      const known = findStored(state, id, source)
+      if (known !== undefined) reply.duplicates.push([index, known.partition, known.seq, known.body])
+      else if (isFull) reject(index, topicFull(topic))
+      // What stood in the way was left over from a removed topic, and is gone now.
+      else if (store()) seqs[index] = append(partition, bytes, recorded)
+      else throw headBehind(state, partition)
     }
+    if (seqs[index] === 0) continue
+    room.events -= 1
+    room.bytes -= bytes
   }
   for (const topic of topics) if (topic !== undefined) state.topics.save(topic)
   return reply
@@ -79,26 +83,26 @@ function append(partition: PartitionState, bytes: number, recorded: number): num
   return partition.head
 }
 
-/** Reports the duplicate; `removed` when the stored event was only the remains of a removed topic and is gone now. */
-function findDuplicate(
-  state: WriterState,
-  reply: PublishReply,
-  index: number,
-  id: string,
-  source: number,
-): 'found' | 'removed' | 'none' {
-  const row = state.sql.get<{ topic: string | null; partition: number; seq: number; body: string }>(
-    SELECT_DUPLICATE,
-    id,
-    source,
+interface Stored {
+  readonly partition: number
+  readonly seq: number
+  readonly body: string
+}
+
+/** The stored event of an id; one that is left over from a removed topic is deleted and not found. */
+function findStored({ sql }: WriterState, id: string, source: number): Stored | undefined {
+  const row = sql.get<Stored & { readonly topic: string | null }>(SELECT_DUPLICATE, id, source)
+  if (row === undefined || row.topic !== null) return row
+  sql.run(DELETE_REMOVED, id, source)
+  return undefined
+}
+
+/** Never to be seen; it would be a silent loss if it were, so the whole batch is refused. */
+function headBehind({ path }: WriterState, { id, head }: PartitionState): MillraceError {
+  return new MillraceError(
+    'engine_corrupt',
+    `${path} holds an event at ${head + 1} in partition ${id}, whose head says that it ends at ${head}. Restore a backup.`,
   )
-  if (row === undefined) return 'none'
-  if (row.topic === null) {
-    state.sql.run(DELETE_REMOVED, id, source)
-    return 'removed'
-  }
-  reply.duplicates.push([index, row.partition, row.seq, row.body])
-  return 'found'
 }
 
 /** What a topic may still take; `most` is its room when it holds nothing unread, and then one event of any size fits. */

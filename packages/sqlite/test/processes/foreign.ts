@@ -27,7 +27,7 @@ if (mode === 'danger') {
   ours.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE rows (n)')
   useForeign()()
   ours.exec('INSERT INTO rows VALUES (1)')
-  say(`committed ${ours.prepare('SELECT count(*) AS n FROM rows').get()?.['n']}`)
+  say(`committed ${Number(ours.prepare('SELECT count(*) AS n FROM rows').get()?.['n'])}`)
   process.stdin.once('data', () => process.kill(process.pid, 'SIGKILL'))
 } else {
   const driver = sqlite(path).open(systemRuntime())
