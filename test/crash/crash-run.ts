@@ -24,6 +24,9 @@ export interface CrashRun extends CrashReport {
 
 /** Every worker in so many is armed with a named point; the others are killed at random. */
 const ARMED_EVERY = 3
+/** Without any progress for this long the groups are stuck: the longest wait between two attempts is 5.5 s. */
+const STUCK_MS = 30_000
+const DRAIN_MS = 300_000
 
 /** Kills, pauses, adds and removes workers on one file, heals, drains, and judges what they wrote down. */
 export async function crashRun({ folder, kills, seed, workers: count = 8 }: CrashRunOptions): Promise<CrashRun> {
@@ -86,19 +89,21 @@ export async function crashRun({ folder, kills, seed, workers: count = 8 }: Cras
     await Promise.all([...supervisor.workers].map((worker) => supervisor.leave(worker)))
   }
 
-  /** Lag 0, and nothing in the lanes but what is parked behind a dead letter. */
+  /** Lag 0, and nothing in the lanes but what is parked behind a dead letter. Fails when nothing moves for a while. */
   async function drained(): Promise<void> {
-    let last = ''
+    let least = Infinity
+    let movedAt = machineNow()
     await waitFor(
       async () => {
         const state = await readFinalStateOfGroups()
-        last = JSON.stringify(state)
-        return state.every(({ lag, waiting }) => lag === 0 && waiting === 0)
+        const left = state.reduce((sum, { lag, waiting }) => sum + lag + waiting, 0)
+        if (left < least) movedAt = machineNow()
+        least = Math.min(least, left)
+        if (machineNow() - movedAt > STUCK_MS) throw new Error(`The groups stand still at ${JSON.stringify(state)}.`)
+        return left === 0
       },
-      { timeoutMs: 90_000, everyMs: 200, what: 'the groups to drain' },
-    ).catch((error: unknown) => {
-      throw new Error(`The groups did not drain: ${last}`, { cause: error })
-    })
+      { timeoutMs: DRAIN_MS, everyMs: 200, what: 'the groups to drain' },
+    )
   }
 
   async function readFinalStateOfGroups(): Promise<
