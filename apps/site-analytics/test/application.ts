@@ -44,6 +44,7 @@ export async function startApplication({
     await millrace.close()
     if (!keepFolder) rmSync(folder, { recursive: true, force: true })
   }
+  const close = (): Promise<void> => (closing ??= shutDown())
   return {
     millrace,
     analytics,
@@ -60,10 +61,8 @@ export async function startApplication({
       const response = await fetch(`${origin}/apps/site-analytics/api/summary?view=${view}`)
       return (await response.json()) as Summary
     },
-    close: () => (closing ??= shutDown()),
-    [Symbol.asyncDispose]() {
-      return this.close()
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }
 

@@ -24,11 +24,6 @@ export function assertGroupName(group: string, maxCharacters: number = DEFAULT_L
   if (!isName(group, GROUP_NAME, maxCharacters)) throw nameError('group', group, 'agent:sentiment', maxCharacters)
 }
 
-/** Whether a type is one that a definition of ours could have. */
-export function isEventType(type: string): boolean {
-  return isName(type, NAME, DEFAULT_LIMITS.nameCharacters)
-}
-
 /**
  * The topic of a type whose definition names none: the first dotted segment (`order.placed` gives `order`). Of a foreign
  * type, the first segment that can be made legal: lower case, and `-` for each run of what a topic may not have

@@ -7,12 +7,6 @@ export const EVENT_COLUMNS = 'pos & 0xFFFFFFFFFFF, recorded, type, id, key, body
 
 export type EventRow = [seq: number, recorded: number, type: number, id: string, key: string | null, body: string]
 
-/** Rows of one partition as they travel to the main thread. */
-export interface PartitionRows {
-  readonly partition: number
-  readonly rows: readonly EventRow[]
-}
-
 /** The name of a type's number; names are never removed, so they are kept for good. */
 export function typeNameOf(state: ReaderState, type: number): string {
   let name = state.typeNames.get(type)
