@@ -23,6 +23,8 @@ export interface Isolation {
 export interface IsolationOptions {
   /** Stores the progress of the partition, its `starting` mark included. */
   readonly commit: (run: PartitionRun) => Promise<void>
+  /** The mark is to be taken away: a later death must not be laid at this event's door. */
+  readonly touch: (run: PartitionRun) => void
   /** Which of these positions are dead letters already. */
   readonly deadLettered: (run: PartitionRun, positions: readonly Position[]) => Promise<readonly Position[]>
   /** Takes the item to the side lane if its key goes through it. */
@@ -71,6 +73,7 @@ export function createIsolation(options: IsolationOptions): Isolation {
     if (deaths >= DEATHS_ALONE) {
       await options.bury(item, deaths)
       run.starting = undefined
+      options.touch(run)
       return
     }
     run.starting = { position: item.position, deaths }
@@ -81,7 +84,7 @@ export function createIsolation(options: IsolationOptions): Isolation {
     options.runAlone(item)
     await ended
     run.starting = undefined
-    run.dirty = true
+    options.touch(run)
   }
 
   function leave(run: PartitionRun): void {

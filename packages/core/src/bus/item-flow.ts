@@ -87,6 +87,7 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
   })
   const isolation = createIsolation({
     commit: setup.commit,
+    touch: setup.touch,
     deadLettered: (run, positions) =>
       storing.persist(() => stores.deadLetters.among({ group, topic: run.topic, partition: run.partition }, positions)),
     divert(item) {
