@@ -31,6 +31,6 @@ export function treatmentOf(
   if (n % 43 === 5) return { does: 'reject', ms: 0 }
   if (n % 71 === 11) return { does: 'fail', ms: 0 }
   if (n % 61 === 3 && attempt === 1) return { does: 'later', ms: 40 }
-  if (n % 301 === 13 && attempt === 1) return { does: 'later', ms: 5_500 }
+  if (n % 1_501 === 13 && attempt === 1) return { does: 'later', ms: 5_500 }
   return { does: 'work', ms: (n * 7) % 25 }
 }
