@@ -22,8 +22,13 @@ test.runIf(onLinux)(
 
 test.runIf(onLinux).each(['open', 'closed'])('publishes are refused when it is %s beside us', async (mode) => {
   const child = startChild('foreign.ts', [mode, scratchFile()])
-  expect(await child.line()).toMatch(/^(rejected|unknown):engine_foreign_library$/)
+  expect(await child.line()).toMatch(/^\d+ (rejected|unknown):engine_foreign_library$/)
   expect(await child.line()).toBe('rejected:engine_foreign_library')
+})
+
+test.runIf(onLinux)('once such a library is known to be loaded, not one publish is answered as stored', async () => {
+  const child = startChild('foreign.ts', ['loaded', scratchFile()])
+  expect(await child.line()).toBe('0 rejected:engine_foreign_library')
 })
 
 test.runIf(onLinux)('connecting is refused when it was there before us', async () => {
@@ -56,14 +61,15 @@ test('what the descriptors of a process say', () => {
 
 test('which mapped files are SQLite libraries', () => {
   const maps = [
-    '7f1-7f2 r-xp 00000000 fe:00 1 /app/node_modules/better-sqlite3/prebuilds/better_sqlite3.node',
+    '7f1-7f2 r-xp 00000000 fe:00 1 /app/node_modules/better-sqlite3/prebuilds/linux-x64.node',
+    '7f2-7f3 r-xp 00000000 fe:00 1 /app/node_modules/sharp/sharp.node',
     '7f3-7f4 r-xp 00000000 fe:00 2 /usr/lib/x86_64-linux-gnu/libsqlite3.so.0.8.6',
     '7f5-7f6 r-xp 00000000 fe:00 3 /usr/bin/node',
     '7f7-7f8 r--s 00000000 fe:00 4 /data/sqlite.db-shm',
     '7f9-7fa rw-p 00000000 00:00 0 [heap]',
   ].join('\n')
-  expect(foreignLibraries(maps)).toEqual([
-    '/app/node_modules/better-sqlite3/prebuilds/better_sqlite3.node',
+  expect(foreignLibraries(maps, (addon) => addon.includes('better'))).toEqual([
+    '/app/node_modules/better-sqlite3/prebuilds/linux-x64.node',
     '/usr/lib/x86_64-linux-gnu/libsqlite3.so.0.8.6',
   ])
 })

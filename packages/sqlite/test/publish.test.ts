@@ -21,6 +21,17 @@ test('calls that share a transaction do not share a failure', async () => {
     driver.transport.ensureGroup('g', ['nowhere'], 'earliest'),
     driver.transport.ensureTopic('other', { partitions: 2 }),
   ])
+  await driver.transport.ensureGroup('g', ['order'], 'earliest')
+  const [waiting] = await driver.transport.read({ topic: 'order', limit: 1 })
+  if (waiting === undefined) throw new Error('The event is missing.')
+  const entry = { group: 'g', laneKey: 'k', record: waiting, delayMs: 0, attempts: 0, firstFailedAt: undefined }
+  const [full, beside] = await Promise.allSettled([
+    driver.stores.lane.add([{ ...entry, reason: 'retry', generation: 0 }], { capacity: 0 }),
+    driver.transport.publish([record(2)]),
+  ])
+  expect(full).toMatchObject({ status: 'rejected', reason: { code: 'lane_full', retriable: true } })
+  expect(beside).toMatchObject({ value: [{ outcome: 'stored' }] })
+  expect(await driver.stores.lane.counts('g')).toMatchObject({ waiting: 0, keys: 0 })
   expect(stored).toMatchObject({ value: [{ outcome: 'stored' }] })
   expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'topic_unknown' } })
   expect(created).toMatchObject({ value: { partitions: 2 } })

@@ -15,7 +15,9 @@ export interface ForeignLibraryGuard {
   lookForLibraries(): boolean
 }
 
-const FOREIGN_LIBRARY = /\/[^/]*(?:sqlite|libsql|sqlcipher)[^/]*\.(?:node|so[.\d]*)$/i
+const SYSTEM_LIBRARY = /\/[^/]*(?:sqlite|libsql|sqlcipher)[^/]*\.so[.\d]*$/i
+/** The first bytes of every SQLite file, which every SQLite library holds; names of addons tell nothing. */
+const MAGIC = 'SQLite format 3'
 /** Where SQLite's shared lock lies, from its source (`SHARED_FIRST`). */
 const SHARED_LOCK_START = 0x40000002
 
@@ -30,7 +32,7 @@ export function guardAgainstForeignLibraries(path: string): ForeignLibraryGuard 
       if (seen.removed) throw removed(path)
       if (seen.libraries > 1 || seen.logDeleted || (seesLocks && !readLocks().includes(lock))) throw foreign(path)
     },
-    lookForLibraries: () => foreignLibraries(readText('/proc/self/maps')).length > 0,
+    lookForLibraries: () => foreignLibraries(readText('/proc/self/maps'), holdsSqlite).length > 0,
   }
 }
 
@@ -46,14 +48,29 @@ export function inspectDescriptors(
   }
 }
 
-/** SQLite libraries among the mapped files of `/proc/<pid>/maps`; the one inside Node.js is no file of its own. */
-export function foreignLibraries(maps: string): string[] {
-  const found = new Set<string>()
-  for (const line of maps.split('\n')) {
-    const file = line.slice(line.indexOf('/'))
-    if (FOREIGN_LIBRARY.test(file)) found.add(file)
+/**
+ * SQLite libraries among the mapped files of `/proc/<pid>/maps`: addons that hold SQLite, and libraries of the system by
+ * their name. The one inside Node.js is no file of its own.
+ */
+export function foreignLibraries(maps: string, isSqlite: (addon: string) => boolean): string[] {
+  const files = new Set(maps.split('\n').map((line) => (line.includes('/') ? line.slice(line.indexOf('/')) : '')))
+  return [...files].filter((file) => (file.endsWith('.node') ? isSqlite(file) : SYSTEM_LIBRARY.test(file)))
+}
+
+const inspected = new Map<string, boolean>()
+
+/** Reads an addon, once. */
+function holdsSqlite(addon: string): boolean {
+  let holds = inspected.get(addon)
+  if (holds === undefined) {
+    try {
+      holds = readFileSync(addon).includes(MAGIC)
+    } catch {
+      holds = true
+    }
+    inspected.set(addon, holds)
   }
-  return [...found]
+  return holds
 }
 
 function openDescriptors(): string[] {

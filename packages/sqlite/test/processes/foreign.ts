@@ -6,7 +6,8 @@ import { record } from './plain-record.ts'
 
 /**
  * What a second SQLite library on the same file does. `danger`: plain node:sqlite beside better-sqlite3; writes how many
- * rows this process and another one see. `open`, `closed`, `before`: our driver beside it; writes the outcome.
+ * rows this process and another one see. `open`, `closed`, `before`: our driver beside it; writes the outcome. `loaded`: the
+ * library has another file open when we connect, and then opens and closes ours.
  */
 const [mode = '', path = ''] = process.argv.slice(2)
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -31,6 +32,7 @@ if (mode === 'danger') {
   process.stdin.once('data', () => process.kill(process.pid, 'SIGKILL'))
 } else {
   const driver = sqlite(path).open(systemRuntime())
+  if (mode === 'loaded') new Better(`${path}-other`).prepare('SELECT 1').get()
   if (mode === 'before') {
     const close = useForeign()
     await driver.transport.connect().then(
@@ -43,12 +45,12 @@ if (mode === 'danger') {
   await driver.transport.connect()
   await driver.transport.ensureTopic('order', { partitions: 4 })
   const close = useForeign()
-  if (mode === 'closed') close()
+  if (mode !== 'open') close()
   // The library is noticed within a second; from then on every commit is checked.
   for (let n = 0; ; n++) {
     const [outcome] = await driver.transport.publish([record(n)])
     if (outcome !== undefined && 'error' in outcome) {
-      say(`${outcome.outcome}:${codeOf(outcome.error)}`)
+      say(`${n} ${outcome.outcome}:${codeOf(outcome.error)}`)
       break
     }
   }
