@@ -68,6 +68,9 @@ export async function versus(options: Versus): Promise<readonly Line[]> {
   }))
 }
 
+/** Peers are given fewer events: their rate is steady, and a run of them would take many times as long. */
+const PEER_SHARE = 0.25
+
 /** One run in a fresh folder: fill if need be, then measure. */
 async function measureOnce(
   options: Versus,
@@ -78,9 +81,11 @@ async function measureOnce(
   try {
     await peer?.reset?.()
     const place = { folder, ...(peer?.url === undefined ? {} : { url: peer.url }) }
+    const share = peer === undefined || options.work.what === 'latency' ? 1 : PEER_SHARE
+    const count = Math.ceil(options.work.count * share)
     if (options.fill !== undefined)
-      await runContender(contender, { what: 'fill', count: options.fill, inFlight: 4, ...place })
-    return await runContender(contender, { ...options.work, ...place })
+      await runContender(contender, { what: 'fill', count: Math.ceil(options.fill * share), inFlight: 4, ...place })
+    return await runContender(contender, { ...options.work, count, ...place })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
