@@ -1,4 +1,5 @@
 import type { Position } from '../driver/position.ts'
+import { isMillraceError } from '../runtime/error.ts'
 import { createFifo } from './fifo.ts'
 import type { Item, PartitionRun } from './partition-run.ts'
 
@@ -56,7 +57,7 @@ export function createIsolation(options: IsolationOptions): Isolation {
         leave(item.partition)
       }
     } catch (error) {
-      options.onError(error)
+      if (!isMillraceError(error, 'closed')) options.onError(error)
     } finally {
       working = false
     }
