@@ -119,7 +119,7 @@ function checkExtension(name: string, value: unknown, limits: Limits): void {
   if (typeof value === 'string') {
     if (value !== '') assertAttributeText(path, value, limits.eventBytes)
   } else if (typeof value === 'number') {
-    if (!Number.isInteger(value) || Math.abs(value) > LARGEST_INTEGER) {
+    if (!Number.isInteger(value) || value > LARGEST_INTEGER || value < -LARGEST_INTEGER - 1) {
       throw malformed(path, 'must be a whole number of 32 bits; give it as text')
     }
   } else if (typeof value !== 'boolean') throw malformed(path, 'must be a text, a whole number or a boolean')

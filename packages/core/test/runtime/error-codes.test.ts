@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 
 const page = readFileSync(new URL('../../../../docs/errors.md', import.meta.url), 'utf8')
 const rows = page.split('\n').flatMap((line) => {
-  const [, code, meaning, advice] = /^\| `([a-z_]+)` \| (.+?) \| (.+?) \|$/.exec(line) ?? []
+  const [, code, meaning, advice] = /^\| `([a-z_]+)` *\| (.+?) *\| (.+?) *\|$/.exec(line) ?? []
   return code === undefined ? [] : [{ code, meaning: meaning ?? '', advice: advice ?? '' }]
 })
 
