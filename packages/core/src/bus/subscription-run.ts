@@ -39,9 +39,9 @@ export interface SubscriptionRunOptions {
 }
 
 const BUFFERED_CHARACTERS = 64 * 1024 * 1024
-/** Items ready to start at which reading rests, and at which it goes on. */
-const READY_HIGH = 2_000
-const READY_LOW = 1_000
+/** Items ready to start at which reading rests, and at which it goes on: few enough that events die young in the heap. */
+const READY_HIGH = 400
+const READY_LOW = 200
 
 /** Starts a member of a group: it claims its share of the partitions, reads them and hands events to the flow. */
 export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscription {

@@ -32,7 +32,7 @@ export interface TopicRunOptions {
   readonly onError: (error: unknown) => void
 }
 
-const FETCH_RECORDS = 1_000
+const FETCH_RECORDS = 400
 /** Progress is stored at most this often while events flow; what is handled in between may be seen again after a crash. */
 const COMMIT_LINGER_MS = 5
 const FAILURE_PAUSE_MS = 500

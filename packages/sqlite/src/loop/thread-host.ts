@@ -3,12 +3,14 @@ import { faultPointOf } from '../file/fault-point.ts'
 import type { Settings } from '../settings.ts'
 import { encodeError, type EncodedError } from './error-codec.ts'
 import type { Call, Host, Reply, Server } from './host.ts'
+import { type ReplyPart, splitReply } from './reply-parts.ts'
 
 /** From the thread to the main thread. */
 export type ThreadMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly error: EncodedError }
   | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
+  | { readonly kind: 'part'; readonly id: number; readonly part: ReplyPart }
   | { readonly kind: 'changed'; readonly topics: readonly string[] }
 
 /**
@@ -61,9 +63,16 @@ function threadHost(post: (message: ThreadMessage) => void): Host {
     },
     defer: (run) => void setImmediate(run),
     fault: faultPointOf(process.env['MILLRACE_FAULT_POINT']),
-    reply: (replies) => post({ kind: 'replies', replies: replies.map(encodeReply) }),
+    reply: (replies) => post({ kind: 'replies', replies: replies.map((reply) => sendParts(encodeReply(reply), post)) }),
     changed: (topics) => post({ kind: 'changed', topics }),
   }
+}
+
+/** What is large goes ahead in parts. */
+function sendParts(reply: Reply, post: (message: ThreadMessage) => void): Reply {
+  const { parts, rest } = splitReply(reply)
+  for (const part of parts) post({ kind: 'part', id: reply.id, part })
+  return rest
 }
 
 function encodeReply(reply: Reply): Reply {

@@ -5,6 +5,7 @@ import { decodeError, type EncodedError } from './error-codec.ts'
 import type { Reply } from './host.ts'
 import type { Link, ReaderCalls, WriterCalls } from './link.ts'
 import { createPendingCalls } from './pending-calls.ts'
+import { joinReply, type ReplyPart } from './reply-parts.ts'
 import type { ThreadMessage } from './thread-host.ts'
 
 interface LinkOptions {
@@ -46,6 +47,18 @@ async function startThread<Calls extends Record<keyof Calls, { input: unknown; o
       held = false
     }
   }
+  const parts = new Map<number, ReplyPart[]>()
+  const keepPart = (id: number, part: ReplyPart): void => {
+    const known = parts.get(id)
+    if (known === undefined) parts.set(id, [part])
+    else known.push(part)
+  }
+  const withParts = (reply: Reply): Reply => {
+    const known = parts.get(reply.id)
+    if (known === undefined) return reply
+    parts.delete(reply.id)
+    return joinReply(reply, known)
+  }
   const onReply = (reply: Reply): void => {
     settle(reply.error === undefined ? reply : { ...reply, error: decodeError(reply.error as EncodedError) })
   }
@@ -70,7 +83,8 @@ async function startThread<Calls extends Record<keyof Calls, { input: unknown; o
   }
 
   worker.on('message', (message: ThreadMessage) => {
-    if (message.kind === 'replies') for (const reply of message.replies) onReply(reply)
+    if (message.kind === 'replies') for (const reply of message.replies) onReply(withParts(reply))
+    else if (message.kind === 'part') keepPart(message.id, message.part)
     else if (message.kind === 'changed') onChanged(message.topics)
     else if (message.kind === 'ready') opened.resolve()
     else opened.reject(decodeError(message.error))
