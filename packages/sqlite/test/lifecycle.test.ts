@@ -8,7 +8,7 @@ import { connected, openDriver, record, records, scratchFile } from './scratch.t
 const resources = (): number => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length
 const descriptors = (): number => readdirSync('/proc/self/fd').length
 
-test('twenty cycles leave no thread, no descriptor and no timer', async () => {
+test('twenty cycles add no thread, no descriptor and no timer', async () => {
   const path = scratchFile()
   const cycle = async (threads: boolean): Promise<void> => {
     const driver = sqlite({ path, threads }).open(systemRuntime())
@@ -24,7 +24,8 @@ test('twenty cycles leave no thread, no descriptor and no timer', async () => {
     await driver.transport.close()
     expect(await waiting).toEqual([])
   }
-  await cycle(true)
+  // Each of the two threads opens its file watch when it reads for the first time, and keeps it.
+  for (let round = 0; round < 4; round++) await cycle(true)
   const before = { resources: resources(), descriptors: descriptors() }
   for (let round = 0; round < 20; round++) await cycle(round % 4 !== 0)
   expect({ resources: resources(), descriptors: descriptors() }).toEqual(before)

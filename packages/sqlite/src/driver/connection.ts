@@ -41,7 +41,9 @@ export function createLifecycle(settings: Settings, runtime: Runtime): Lifecycle
     if (connection === undefined) return
     connection.closing = true
     connection.changes.close()
-    await Promise.all([connection.reader.close(), connection.writer.close()])
+    // The writer last: whoever closes a file last moves the log into it, and a reader cannot.
+    await connection.reader.close()
+    await connection.writer.close()
   }
 
   return {

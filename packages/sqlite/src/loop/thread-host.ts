@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { faultPointOf } from '../file/fault-point.ts'
 import type { Settings } from '../settings.ts'
 import { encodeError, type EncodedError } from './error-codec.ts'
@@ -13,23 +13,37 @@ export type ThreadMessage =
   | { readonly kind: 'part'; readonly id: number; readonly part: ReplyPart }
   | { readonly kind: 'changed'; readonly topics: readonly string[] }
 
+/** What a thread does for the file it is told to open. */
+export type ThreadRole = 'writer' | 'reader'
+
+/** What a thread is told to open. */
+export interface OpenInput {
+  readonly role: ThreadRole
+  readonly settings: Settings
+}
+
 /**
- * The body of a thread: opens a server when the first message says so (threads start side by side, while the file is
- * prepared by one of them), with the host's own clocks and timers, and serves calls until it is closed.
+ * The body of a thread: opens a server when a message says so (threads start side by side, while the file is prepared
+ * by one of them), with the host's own clocks and timers, serves calls until it is closed, and waits for the next file.
  */
-export function serveThread(create: (host: Host) => Server): void {
+export function serveThread(servers: { readonly [Role in ThreadRole]: (host: Host) => Server }): void {
   const port = parentPort
   if (port === null) throw new Error('This file runs in a thread only.')
   const post = (message: ThreadMessage): void => port.postMessage(message)
   let server: Server | undefined
+  let mute = (): void => undefined
 
-  function open(): void {
+  function open({ role, settings }: OpenInput): void {
+    let open = true
+    mute = () => void (open = false)
+    // What a closed file still had to say is not for whoever has the thread next.
+    const host = threadHost(settings, (message) => open && post(message))
     try {
-      server = create(threadHost(post))
+      server = servers[role](host)
       post({ kind: 'ready' })
     } catch (error) {
+      mute()
       post({ kind: 'failed', error: encodeError(error) })
-      port?.close()
     }
   }
 
@@ -40,21 +54,22 @@ export function serveThread(create: (host: Host) => Server): void {
     } catch (error) {
       failure = encodeError(error)
     }
+    server = undefined
+    mute()
     post({ kind: 'replies', replies: [{ id, error: failure }] })
-    port?.close()
   }
 
   port.on('message', (call: Call) => {
-    if (call.name === 'open') open()
+    if (call.name === 'open') open(call.input as OpenInput)
     else if (call.name === 'close') close(call.id)
     else server?.accept(call)
   })
 }
 
 /** The thread's own clocks and timers, for here no simulation reaches. */
-function threadHost(post: (message: ThreadMessage) => void): Host {
+function threadHost(settings: Settings, post: (message: ThreadMessage) => void): Host {
   return {
-    settings: workerData as Settings,
+    settings,
     now: () => Date.now(),
     monotonic: () => performance.now(),
     setTimer(run, ms) {

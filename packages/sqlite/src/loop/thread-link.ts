@@ -1,49 +1,46 @@
 import { MillraceError } from '@millrace/core/driver'
-import { Worker } from 'node:worker_threads'
 import type { Settings } from '../settings.ts'
 import { decodeError, type EncodedError } from './error-codec.ts'
 import type { Reply } from './host.ts'
 import type { Link, ReaderCalls, WriterCalls } from './link.ts'
 import { createPendingCalls } from './pending-calls.ts'
 import { joinReply, type ReplyPart } from './reply-parts.ts'
-import type { ThreadMessage } from './thread-host.ts'
+import type { OpenInput, ThreadMessage, ThreadRole } from './thread-host.ts'
+import { giveBackThread, takeThread } from './thread-pool.ts'
 
 interface LinkOptions {
   readonly settings: Settings
   readonly onChanged: (topics: readonly string[]) => void
-  /** The file is opened when this has resolved; if it rejects, the thread ends. */
+  /** The file is opened when this has resolved; if it rejects, it is not opened. */
   readonly after?: Promise<unknown>
 }
 
-/** Starts the writer thread; resolves when the file is open. Throws `engine_*`. */
+/** Takes a thread to write; resolves when the file is open. Throws `engine_*`. */
 export function startWriterThread(options: LinkOptions): Promise<Link<WriterCalls>> {
   return startThread<WriterCalls>('writer', options)
 }
 
-/** Starts the reader thread, to open the file after the writer, which prepares it. Throws `engine_*`. */
+/** Takes a thread to read, to open the file after the writer, which prepares it. Throws `engine_*`. */
 export function startReaderThread(options: LinkOptions): Promise<Link<ReaderCalls>> {
   return startThread<ReaderCalls>('reader', options)
 }
 
 async function startThread<Calls extends Record<keyof Calls, { input: unknown; output: unknown }>>(
-  role: 'writer' | 'reader',
+  role: ThreadRole,
   { settings, onChanged, after = Promise.resolve() }: LinkOptions,
 ): Promise<Link<Calls>> {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const url = new URL(`./${role}-thread.${extension}`, import.meta.url)
-  const worker = new Worker(url, { workerData: settings, name: `millrace-sqlite-${role}` })
+  const worker = takeThread()
   const pending = createPendingCalls()
-  const exited = new Promise<void>((resolve) => void worker.once('exit', () => resolve()))
   const opened = Promise.withResolvers<void>()
   let holds = 0
   let closing: Promise<void> | undefined
   let gone: MillraceError | undefined
 
   const hold = (): (() => void) => {
-    if (holds++ === 0) worker.ref()
+    if (holds++ === 0 && gone === undefined) worker.ref()
     let held = true
     return () => {
-      if (held && --holds === 0) worker.unref()
+      if (held && --holds === 0 && gone === undefined) worker.unref()
       held = false
     }
   }
@@ -82,31 +79,35 @@ async function startThread<Calls extends Record<keyof Calls, { input: unknown; o
     return promise
   }
 
-  worker.on('message', (message: ThreadMessage) => {
+  const onMessage = (message: ThreadMessage): void => {
     if (message.kind === 'replies') for (const reply of message.replies) onReply(withParts(reply))
     else if (message.kind === 'part') keepPart(message.id, message.part)
     else if (message.kind === 'changed') onChanged(message.topics)
     else if (message.kind === 'ready') opened.resolve()
     else opened.reject(decodeError(message.error))
-  })
-  worker.on('error', (cause) => {
+  }
+  const onError = (cause: unknown): void => {
     gone = new MillraceError('internal', `The ${role} thread of ${settings.path} has failed.`, { cause })
     opened.reject(gone)
-  })
-  worker.on('exit', () => {
+  }
+  const onExit = (): void => {
     gone ??= new MillraceError('closed', `The ${role} thread of ${settings.path} has ended.`)
     opened.reject(gone)
     pending.failAll(gone)
-  })
-  after.then(
-    () => worker.postMessage({ id: 0, name: 'open', input: undefined }),
-    (error: unknown) => {
-      opened.reject(error)
-      void worker.terminate()
-    },
-  )
-  await opened.promise.catch(async (error: unknown) => {
-    await exited
+  }
+  /** Unless the thread has ended, somebody else may use it. */
+  const leave = (): void => {
+    worker.off('message', onMessage).off('error', onError).off('exit', onExit)
+    if (gone !== undefined) return
+    gone = new MillraceError('closed', `${settings.path} is closed.`)
+    pending.failAll(gone)
+    giveBackThread(worker)
+  }
+  worker.on('message', onMessage).on('error', onError).on('exit', onExit)
+  const open: OpenInput = { role, settings }
+  after.then(() => worker.postMessage({ id: 0, name: 'open', input: open }), opened.reject)
+  await opened.promise.catch((error: unknown) => {
+    leave()
     throw error
   })
   worker.unref()
@@ -114,11 +115,9 @@ async function startThread<Calls extends Record<keyof Calls, { input: unknown; o
     call: (name, input) => send(name, input) as Promise<never>,
     hold,
     close() {
-      closing ??= (async () => {
-        if (gone === undefined) await send('close', undefined).catch(() => undefined)
-        worker.ref()
-        await exited
-      })()
+      closing ??= send('close', undefined)
+        .catch(() => undefined)
+        .then(leave)
       return closing
     },
   }

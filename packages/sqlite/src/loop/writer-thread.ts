@@ -1,4 +1,0 @@
-import { createWriter } from './writer.ts'
-import { serveThread } from './thread-host.ts'
-
-serveThread(createWriter)
