@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { endWithFolder, leaveFolder } from './data-folder.ts'
 
 /** A running server with its output awaited. */
 export interface ServerProcess {
@@ -15,7 +16,7 @@ export interface ServerCommand {
   readonly file: string
   readonly args: readonly string[]
   readonly ready: RegExp
-  /** Removed with the process when this process dies before it has stopped the server. */
+  /** Where its data are; server and folder go when this process dies before it has stopped the server. */
   readonly folder: string
   /** Milliseconds until the ready line. Default 30,000. */
   readonly startWithinMs?: number
@@ -34,8 +35,11 @@ export async function startServerProcess(command: ServerCommand): Promise<Server
     await gone
     clearTimeout(patience)
   }
-  const guard = guardAgainstOwnDeath(child, command.folder)
-  void gone.then(() => guard?.kill('SIGKILL'))
+  const { pid } = child
+  if (pid !== undefined) {
+    endWithFolder(command.folder, pid)
+    void gone.then(() => leaveFolder(command.folder, pid))
+  }
   try {
     await readyLine(child, command, gone)
   } catch (error) {
@@ -69,20 +73,4 @@ async function readyLine(child: ChildProcess, command: ServerCommand, gone: Prom
     ready.reject(new Error(`${command.file} was not ready within ${within} ms:\n${said.join('\n')}`))
   }, within)
   await ready.promise.finally(() => clearTimeout(late))
-}
-
-/**
- * A shell that reads from a pipe held open by this process: the pipe closes however this process ends, and the shell then ends the server
- * and removes its folder. It leads a group of its own so that a terminal's Ctrl-C does not end it first.
- */
-function guardAgainstOwnDeath(child: ChildProcess, folder: string): ChildProcess | undefined {
-  if (child.pid === undefined) return undefined
-  const afterwards = 'read -r _; kill -9 "$1" 2>/dev/null; rm -rf "$2"'
-  const guard = spawn('sh', ['-c', afterwards, 'guard', String(child.pid), folder], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  })
-  guard.unref()
-  guard.on('error', () => undefined)
-  return guard
 }
