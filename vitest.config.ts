@@ -4,7 +4,8 @@ const conditions = ['millrace-source', 'node', 'import', 'module', 'default']
 
 export default defineConfig({
   resolve: { conditions },
-  ssr: { resolve: { conditions, externalConditions: conditions } },
+  // Vitest starts Node with these, and Node would take `import` for `require` too: CommonJS packages would get ES modules.
+  ssr: { resolve: { conditions: ['millrace-source', 'node'], externalConditions: ['millrace-source', 'node'] } },
   test: {
     include: [
       'packages/*/test/**/*.test.ts',

@@ -1,10 +1,16 @@
 import { execFile } from 'node:child_process'
-import { access, constants } from 'node:fs/promises'
+import { access, constants, readdir } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 
-/** The programs that tests use and npm cannot bring, named as their Debian packages are. */
-export type Program = 'redis-server' | 'chromium' | 'strace'
+/** The programs that tests use and npm cannot bring. */
+export type Program = 'redis-server' | 'postgres' | 'pgbouncer' | 'chromium' | 'strace'
+
+/** The Debian package of a program, where it has another name. */
+const PACKAGES: Partial<Record<Program, string>> = { postgres: 'postgresql' }
+
+/** Where Debian keeps the programs of each version of PostgreSQL. */
+const POSTGRES_VERSIONS = '/usr/lib/postgresql'
 
 const run = promisify(execFile)
 const onTheWay = new Map<Program, Promise<string>>()
@@ -22,7 +28,9 @@ export function ensureInstalled(program: Program): Promise<string> {
 
 /** Where the program is, if it is there. */
 export async function installed(program: Program): Promise<string | undefined> {
-  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  if (program === 'postgres') folders.unshift(...(await postgresFolders()))
+  for (const folder of folders) {
     const file = join(folder, program)
     const there = await access(file, constants.X_OK).then(
       () => true,
@@ -36,7 +44,8 @@ export async function installed(program: Program): Promise<string | undefined> {
 async function findOrInstall(program: Program): Promise<string> {
   const found = await installed(program)
   if (found !== undefined) return found
-  if (process.getuid?.() !== 0) throw new Error(`${program} is missing; install it: sudo apt-get install ${program}`)
+  if (process.getuid?.() !== 0)
+    throw new Error(`${program} is missing; install it: sudo apt-get install ${packageOf(program)}`)
   // One at a time: apt locks its database.
   installing = installing.catch(() => undefined).then(() => aptInstall(program))
   await installing
@@ -45,12 +54,24 @@ async function findOrInstall(program: Program): Promise<string> {
   return path
 }
 
+/** The newest version first. */
+async function postgresFolders(): Promise<string[]> {
+  const versions = await readdir(POSTGRES_VERSIONS).catch(() => [])
+  return versions
+    .toSorted((one, other) => Number(other) - Number(one))
+    .map((each) => join(POSTGRES_VERSIONS, each, 'bin'))
+}
+
+function packageOf(program: Program): string {
+  return PACKAGES[program] ?? program
+}
+
 async function aptInstall(program: Program): Promise<void> {
   process.stderr.write(`millrace: Installing ${program} (apt-get) ...\n`)
   // Run level 1 keeps a freshly installed package from starting its own service.
   const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }, maxBuffer: 64 << 20 }
   const install = (): Promise<unknown> =>
-    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', program], options)
+    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', packageOf(program)], options)
   try {
     await install()
   } catch (error) {

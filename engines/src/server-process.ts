@@ -8,7 +8,7 @@ export interface ServerProcess {
   readonly pid: number
   readonly running: boolean
   /** Sends the signal and settles when the process is gone; after `patienceMs` (default 10,000) with SIGKILL. */
-  end(signal: 'SIGTERM' | 'SIGKILL', patienceMs?: number): Promise<void>
+  end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL', patienceMs?: number): Promise<void>
 }
 
 /** What to run, and by which line of its output it is known to be ready. */
