@@ -1,51 +1,61 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { createMillrace, systemRuntime } from '@millrace/core'
-import { createRandom, recordingEngine, waitFor } from '@millrace/core/testing'
-import { sqlite } from '@millrace/sqlite'
+import { systemRuntime } from '@millrace/core'
+import { createRandom, waitFor, type Random } from '@millrace/core/testing'
+import type { EngineServer } from 'engines'
 import { checkCrashes, type CrashReport } from './checker.ts'
-import { GROUPS, LEASE_MS, TOPICS } from './events.ts'
+import { crashEngine } from './crash-engine.ts'
+import { drainAll } from './drain.ts'
 import { readFinalState } from './final-state.ts'
-import { machineNow, openHistory, readHistories } from './history-file.ts'
-import { DRIVER_POINTS, HARNESS_POINTS } from './points.ts'
+import { openHistory, readHistories } from './history-file.ts'
+import { pauseServer } from './paused-server.ts'
+import type { PointName } from './points.ts'
 import { createSupervisor, type Worker } from './supervisor.ts'
 
 export interface CrashRunOptions {
   readonly folder: string
+  /** The URL of the engine. */
+  readonly engine: string
+  /** At which places workers kill themselves. */
+  readonly points: readonly PointName[]
   readonly kills: number
   readonly seed: number
   readonly workers?: number
+  /** The server behind the engine: it is killed, restarted and stopped for a while in the middle of all this. */
+  readonly server?: EngineServer
 }
 
 export interface CrashRun extends CrashReport {
   /** How often each named point was hit. */
   readonly hits: Readonly<Record<string, number>>
+  readonly serverKills: number
 }
 
 /** Every worker in so many is armed with a named point; the others are killed at random. */
 const ARMED_EVERY = 3
-/** Without any progress for this long the groups are stuck: the longest wait between two attempts is 5.5 s. */
-const STUCK_MS = 30_000
-const DRAIN_MS = 300_000
 
-/** Kills, pauses, adds and removes workers on one file, heals, drains, and judges what they wrote down. */
-export async function crashRun({ folder, kills, seed, workers: count = 8 }: CrashRunOptions): Promise<CrashRun> {
+/** Kills of workers between two kills of their server. */
+const SERVER_EVERY = 25
+
+/** Kills, pauses, adds and removes workers on one engine, heals, drains, and judges what they wrote down. */
+export async function crashRun(options: CrashRunOptions): Promise<CrashRun> {
+  const { folder, engine: url, points, kills, seed, workers: count = 8 } = options
   const histories = join(folder, 'histories')
   mkdirSync(histories, { recursive: true })
-  const file = join(folder, 'crash.db')
   const random = createRandom(seed)
-  const supervisor = createSupervisor({ file, histories })
-  const points = [...DRIVER_POINTS, ...HARNESS_POINTS]
+  const supervisor = createSupervisor({ engine: url, histories })
+  const nemesis = options.server === undefined ? undefined : serverNemesis(options.server, { histories, random })
   let armed = 0
   const startOne = (): Worker => {
     const point = armed++ % ARMED_EVERY === 0 ? points[Math.floor(armed / ARMED_EVERY) % points.length] : undefined
     return supervisor.start({ publishEveryMs: 12, ...(point === undefined ? {} : { point }) })
   }
-  const driver = sqlite({ path: file }).open(systemRuntime())
+  const driver = (await crashEngine(url)).open(systemRuntime())
   try {
     await driver.transport.connect()
     let leaving = 0
     while (supervisor.kills < kills) {
+      nemesis?.after(supervisor.kills)
       while (supervisor.workers.size < count) startOne()
       await sleep(random.between(40, 160))
       const up = [...supervisor.workers].filter(({ ready, paused, ended }) => ready && !paused && ended === undefined)
@@ -61,12 +71,14 @@ export async function crashRun({ folder, kills, seed, workers: count = 8 }: Cras
         void supervisor.leave(target).finally(() => (leaving -= 1))
       } else supervisor.kill(target)
     }
+    await nemesis?.heal()
     await heal()
     const final = await readFinalState(driver)
     const hits = Object.fromEntries(points.map((point) => [point, supervisor.hits.get(point) ?? 0]))
-    return { ...checkCrashes(readHistories(histories), final), hits }
+    return { ...checkCrashes(readHistories(histories), final), hits, serverKills: nemesis?.kills ?? 0 }
   } finally {
     await supervisor.endAll()
+    await nemesis?.heal()
     await driver.transport.close()
   }
 
@@ -82,60 +94,57 @@ export async function crashRun({ folder, kills, seed, workers: count = 8 }: Cras
       timeoutMs: 30_000,
     })
     supervisor.tell('quiet')
-    await drained()
-    supervisor.tell('healed')
-    await requeueAll()
-    await drained()
+    const history = openHistory(histories, 'operator')
+    await drainAll({
+      driver,
+      operator: await crashEngine(url),
+      record: history.record,
+      healed: () => supervisor.tell('healed'),
+    })
+    history.close()
     await Promise.all([...supervisor.workers].map((worker) => supervisor.leave(worker)))
   }
+}
 
-  /** Lag 0, and nothing in the lanes but what is parked behind a dead letter. Fails when nothing moves for a while. */
-  async function drained(): Promise<void> {
-    let least = Infinity
-    let movedAt = machineNow()
-    await waitFor(
-      async () => {
-        const state = await readFinalStateOfGroups()
-        const left = state.reduce((sum, { lag, waiting }) => sum + lag + waiting, 0)
-        if (left < least) movedAt = machineNow()
-        least = Math.min(least, left)
-        if (machineNow() - movedAt > STUCK_MS) throw new Error(`The groups stand still at ${JSON.stringify(state)}.`)
-        return left === 0
-      },
-      { timeoutMs: DRAIN_MS, everyMs: 200, what: 'the groups to drain' },
-    )
+/** Ends the server every so many kills of workers and lets it come back; every third time it only stands still for a while. */
+function serverNemesis(
+  server: EngineServer,
+  { histories, random }: { readonly histories: string; readonly random: Random },
+): { readonly kills: number; after(workerKills: number): void; heal(): Promise<void> } {
+  const history = openHistory(histories, 'server')
+  let strikes = 0
+  let kills = 0
+  let underWay: Promise<void> = Promise.resolve()
+  let isAtWork = false
+
+  async function strike(): Promise<void> {
+    if (strikes % 3 === 0) {
+      history.record({ kind: 'engine', phase: 'stall' })
+      const goOn = pauseServer(server)
+      await sleep(random.between(300, 2_000))
+      goOn()
+      return
+    }
+    await server.kill()
+    kills += 1
+    history.record({ kind: 'engine', phase: 'crash' })
+    await sleep(random.between(0, 1_500))
+    await server.restart()
+    history.record({ kind: 'engine', phase: 'restart' })
   }
 
-  async function readFinalStateOfGroups(): Promise<
-    readonly { readonly group: string; readonly lag: number; readonly waiting: number }[]
-  > {
-    const state = []
-    for (const { group, events } of GROUPS) {
-      let lag = 0
-      for (const topic of new Set(events.map((definition) => definition.topic))) {
-        for (const partition of await driver.transport.lag(topic, group)) lag += partition.lag
-      }
-      const { waiting, parked } = await driver.stores.lane.counts(group)
-      state.push({ group, lag, waiting: waiting - parked })
-    }
-    return state
-  }
-
-  async function requeueAll(): Promise<void> {
-    const history = openHistory(histories, 'operator')
-    const engine = recordingEngine(sqlite({ path: file }), { record: history.record, now: machineNow })
-    await using millrace = createMillrace({ name: 'operator', engine, leaseMs: LEASE_MS, topics: TOPICS })
-    for (const { group } of GROUPS) {
-      for (;;) {
-        const letters = await millrace.deadLetters.list({ group, limit: 500 })
-        if (letters.length === 0) break
-        const ids = letters.map(({ eventId }) => eventId)
-        history.record({ kind: 'requeue', phase: 'invoke', group, ids })
-        await millrace.deadLetters.requeue(letters.map(({ id }) => id))
-        history.record({ kind: 'requeue', phase: 'ok', group, ids })
-      }
-    }
-    history.close()
+  return {
+    get kills() {
+      return kills
+    },
+    after(workerKills) {
+      if (isAtWork || workerKills < (strikes + 1) * SERVER_EVERY) return
+      strikes += 1
+      isAtWork = true
+      underWay = strike().finally(() => (isAtWork = false))
+      underWay.catch(() => undefined)
+    },
+    heal: () => underWay,
   }
 }
 

@@ -33,7 +33,7 @@ describe('an event that ends the process which handles it', () => {
     const events = numbers.map((n) => OrderPlaced.create({ n, key: `k${n % KEYS}` }))
     for (let at = 0; at < events.length; at += 500) await millrace.publishBatch(events.slice(at, at + 500))
 
-    const supervisor = createSupervisor({ file, histories })
+    const supervisor = createSupervisor({ engine: `sqlite:${file}`, histories })
     try {
       await waitFor(
         async () => {

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { LEASE_MS } from './events.ts'
 import { openHistory } from './history-file.ts'
 import type { WorkerSetup } from './worker.ts'
 
@@ -17,7 +18,7 @@ export interface Worker {
   readonly exited: Promise<void>
 }
 
-/** Starts, kills, stops and restarts workers on one file. */
+/** Starts, kills, stops and restarts workers on one engine. */
 export interface Supervisor {
   readonly workers: ReadonlySet<Worker>
   /** Kills that have happened: ours, and those of workers at their points. */
@@ -39,14 +40,27 @@ export interface Supervisor {
   endAll(): Promise<void>
 }
 
+/** Places that a worker comes by many times a second. */
+const OFTEN_PASSED: ReadonlySet<string> = new Set([
+  'before-commit',
+  'after-commit-before-reply',
+  'publish-under-way',
+  'after-store-before-reply',
+  'settle-under-way',
+  'after-settle',
+  'after-fetch',
+])
 const WORKER = join(import.meta.dirname, 'worker.ts')
 
 export function createSupervisor({
-  file,
+  engine,
   histories,
+  leaseMs = LEASE_MS,
 }: {
-  readonly file: string
+  /** The URL of the engine that they share. */
+  readonly engine: string
   readonly histories: string
+  readonly leaseMs?: number
 }): Supervisor {
   const workers = new Set<Worker>()
   const hits = new Map<string, number>()
@@ -79,12 +93,12 @@ export function createSupervisor({
     hits,
     start({ point, publishEveryMs, poison, groups = ['billing', 'audit'] }) {
       started += 1
-      const pointCount =
-        point === 'before-commit' || point === 'after-commit-before-reply' ? 5 + (started % 40) : 1 + (started % 2)
+      const pointCount = point !== undefined && OFTEN_PASSED.has(point) ? 5 + (started % 40) : 1 + (started % 2)
       const setup: WorkerSetup = {
         name: `w${started}`,
-        file,
+        engine,
         histories,
+        leaseMs,
         seed: started * 100_000,
         point,
         pointCount,
