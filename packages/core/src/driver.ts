@@ -10,6 +10,14 @@ export type {
 } from './driver/dead-letter-store.ts'
 export type { Driver, Engine, Finding, Stores } from './driver/driver.ts'
 export type {
+  HandlerTransaction,
+  InboxEntry,
+  InboxStore,
+  InboxWork,
+  SqlStatement,
+  SqlValue,
+} from './driver/inbox-store.ts'
+export type {
   EventPlace,
   LaneChanges,
   LaneCounts,
@@ -29,6 +37,15 @@ export type {
 } from './driver/lease-store.ts'
 export type { LogIndex } from './driver/log-index.ts'
 export { murmur2, partitionOf } from './driver/murmur2.ts'
+export type {
+  FailingRow,
+  OutboxChanges,
+  OutboxRecord,
+  OutboxRow,
+  OutboxStatus,
+  OutboxStore,
+  RelayLease,
+} from './driver/outbox-store.ts'
 export type { Position, PositionRange } from './driver/position.ts'
 export type { PublishOutcome, PublishRecord, StoredRecord } from './driver/record.ts'
 export type {
@@ -48,6 +65,7 @@ export type {
   TopicOptions,
   Transport,
 } from './driver/transport.ts'
+export { eventDigest } from './contract/event-digest.ts'
 export { abortedError, throwIfAborted, wait } from './runtime/abort.ts'
 export { isMillraceError, MillraceError } from './runtime/error.ts'
 export type { ErrorCode } from './runtime/error-codes.ts'

@@ -6,18 +6,21 @@ import { resolveLimits } from '../contract/limits.ts'
 import type { Handler } from '../bus/handler.ts'
 import { createLaneHints } from '../bus/lane-hints.ts'
 import { createLoopWatchdog } from '../bus/loop-watchdog.ts'
-import { observeDriver } from '../bus/observed-driver.ts'
+import { appendsInside, createOutbox, createOutboxView } from '../bus/outbox.ts'
 import { createPublisher } from '../bus/publisher.ts'
 import { createPublishing } from '../bus/publishing.ts'
-import { createSubscriptions } from '../bus/subscriptions.ts'
-import { createTopicRegistry } from '../bus/topic-registry.ts'
+import type { SubscribeOptions } from '../bus/subscription.ts'
+import { createSubscriptions, type Subscriptions } from '../bus/subscriptions.ts'
+import { createTopicRegistry, type TopicRegistry } from '../bus/topic-registry.ts'
 import { createWaiting } from '../bus/waiting.ts'
-import { isAtLeast } from '../driver/capabilities.ts'
+import type { Driver } from '../driver/driver.ts'
 import { wait } from '../runtime/abort.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
 import { createAsking } from './asking.ts'
-import type { Millrace, MillraceOptions } from './millrace.ts'
+import { createEngines } from './engines.ts'
+import { createForwarding } from './forwarding.ts'
+import type { InTransaction, Millrace, MillraceOptions } from './millrace.ts'
 import { createOperating } from './operating.ts'
 
 /**
@@ -29,12 +32,15 @@ import { createOperating } from './operating.ts'
  * await millrace.publish(OrderPlaced, { orderId: '42', total: 9.5 })
  */
 export function createMillrace(options: MillraceOptions): Millrace {
-  const { engine, name = 'app', leaseMs = 5_000, publishTimeoutMs = 10_000, maxPending = 100_000 } = options
+  const { name = 'app', leaseMs = 5_000, publishTimeoutMs = 10_000, maxPending = 100_000 } = options
   assertTopicName(name)
   const runtime = options.runtime ?? systemRuntime()
   const onError = options.onError ?? ((error: unknown) => runtime.log.error(textOf(error)))
-  const driver = observeDriver(engine.open(runtime), { millrace: name, runtime })
+  const engines = createEngines(options, name, runtime)
+  const { main: driver, distribution } = engines
   const { transport, stores } = driver
+  const { outbox: outboxStore, inbox: inboxStore } = engines.store.stores
+  const isOwnLog = engines.store === driver
   const limits = resolveLimits(options.limits)
   const catalog = createCatalog(options.events)
   const topics = createTopicRegistry(transport, options.topics ?? {})
@@ -43,39 +49,63 @@ export function createMillrace(options: MillraceOptions): Millrace {
   const watchdog = createLoopWatchdog({ millrace: name, runtime, alive })
   const hints = createLaneHints()
   const waiting = createWaiting({ transport, index: stores.index, definitions: catalog, runtime })
-  const sessionId = `instance:${runtime.id()}`
+  const outbox = createOutbox({
+    store: outboxStore,
+    isOwnLog,
+    topicOptions: (topic) => options.topics?.[topic] ?? {},
+    ready: startStore,
+    isReady: () => engines.isStoreStarted && closing === undefined,
+    onAdded: () => forwarding.nudge(),
+  })
   const publishing = createPublishing({
     publisher,
+    outbox,
     topics,
     catalog,
     limits,
     runtime,
     source: `/${name}`,
-    sessionId,
+    sessionId: `instance:${runtime.id()}`,
     ready: start,
     maxPending,
     timeoutMs: publishTimeoutMs,
   })
-  const label = labelOf(name)
-  const subscriptions = createSubscriptions({
-    millrace: name,
-    driver,
+  const subscriptionsOf = (side: Driver, registry: TopicRegistry): Subscriptions =>
+    createSubscriptions({
+      millrace: name,
+      driver: side,
+      topics: registry,
+      catalog,
+      definitions: catalog,
+      middleware: options.middleware ?? [],
+      runtime,
+      leaseMs,
+      alive,
+      hints,
+      label: labelOf(name),
+      onError,
+      inbox: inboxStore === undefined ? undefined : { store: inboxStore, isFenced: side === engines.store },
+    })
+  const subscriptions = subscriptionsOf(driver, topics)
+  const forwarding = createForwarding({
+    name,
+    engines,
+    outbox: outboxStore === undefined || appendsInside(outboxStore, isOwnLog) ? undefined : outboxStore,
     topics,
-    catalog,
-    definitions: catalog,
-    middleware: options.middleware ?? [],
+    topicSettings: options.topics ?? {},
+    subscriptions,
+    subscriptionsOf,
     runtime,
-    leaseMs,
-    alive,
-    hints,
-    label,
+    timeoutMs: publishTimeoutMs,
+    isEnabled: options.relay ?? true,
+    start,
     onError,
   })
   let starting: Promise<void> | undefined
   let closing: Promise<void> | undefined
 
   function start(): Promise<void> {
-    if (closing !== undefined) return Promise.reject(new MillraceError('closed', `Millrace "${name}" is closed.`))
+    if (closing !== undefined) return Promise.reject(closedError(name))
     starting ??= open().catch((error: unknown) => {
       starting = undefined
       throw error
@@ -84,36 +114,46 @@ export function createMillrace(options: MillraceOptions): Millrace {
   }
 
   async function open(): Promise<void> {
-    await transport.connect()
-    const wanted = options.durability?.atLeast
-    const actual = transport.capabilities.durability
-    if (wanted !== undefined && !isAtLeast(actual, wanted)) {
-      throw new MillraceError(
-        'durability_too_low',
-        `The engine ${engine.name} keeps events at the level "${actual}", the configuration demands "${wanted}". Change the engine's settings, or demand less.`,
-        { facts: { actual, wanted } },
-      )
-    }
+    await engines.start()
+    forwarding.begin()
+  }
+
+  /** A transaction needs its database, whether or not the broker is there. */
+  async function startStore(): Promise<void> {
+    if (closing !== undefined) throw closedError(name)
+    await engines.startStore()
+    forwarding.begin()
   }
 
   async function close(timeoutMs: number): Promise<void> {
     waiting.close()
-    await subscriptions.stop(timeoutMs)
+    await Promise.all([subscriptions.stop(timeoutMs), forwarding.stop(timeoutMs)])
     await Promise.race([publisher.idle(), wait(runtime, timeoutMs)])
     publisher.close()
     watchdog.stop()
     await Promise.race([starting?.catch(() => {}), wait(runtime, timeoutMs)])
-    await transport.close()
+    await engines.close()
   }
 
-  function publish(first: AnyEventDefinition | EventMessage, data?: unknown, createOptions?: object): Promise<never> {
+  function publish(first: AnyEventDefinition | EventMessage, second?: unknown, third?: object): Promise<never> {
     try {
-      if (!isDefinition(first)) return publishing.publish(first) as Promise<never>
+      if (!isDefinition(first)) {
+        const { tx } = (second ?? {}) as Partial<InTransaction>
+        return (tx === undefined ? publishing.publish(first) : enlistOne(first, tx, false)) as Promise<never>
+      }
       catalog.add(first)
-      return publishing.publish(publishing.create(first, data, createOptions), { checked: true }) as Promise<never>
+      const { tx, ...createOptions } = (third ?? {}) as Partial<InTransaction>
+      const event = publishing.create(first, second, createOptions)
+      return (
+        tx === undefined ? publishing.publish(event, { checked: true }) : enlistOne(event, tx, true)
+      ) as Promise<never>
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  async function enlistOne(event: EventMessage, tx: object, checked: boolean): Promise<unknown> {
+    return (await publishing.enlist([event], tx, checked))[0]
   }
 
   const millrace: Millrace = {
@@ -130,11 +170,16 @@ export function createMillrace(options: MillraceOptions): Millrace {
       return publishing.create(definition, data, createOptions) as never
     },
     publish,
-    publishBatch: (events, { signal } = {}) => publishing.publishBatch(events, signal),
-    subscribe: (events: unknown, handler: unknown, subscribeOptions: never) =>
-      start().then(() => subscriptions.subscribe(listOf(events), handler as Handler, subscribeOptions)),
+    publishBatch: (events: readonly EventMessage[], { signal, tx }: { signal?: AbortSignal; tx?: object } = {}) =>
+      (tx === undefined ? publishing.publishBatch(events, signal) : publishing.enlist(events, tx)) as Promise<never>,
+    subscribe: (events: unknown, handler: unknown, subscribeOptions: SubscribeOptions) =>
+      start().then(async () => {
+        const side = await forwarding.subscriptionsVia(subscribeOptions.via)
+        return side.subscribe(listOf(events), handler as Handler, subscribeOptions)
+      }),
     ...createAsking({ publishing, waiting, topics, catalog, runtime, start }),
     ...createOperating({ driver, definitions: catalog, runtime, hint: hints.hint, start }),
+    outbox: createOutboxView(outboxStore, { isOwnLog, ready: start }),
     close: ({ timeoutMs = 10_000 } = {}) => (closing ??= close(timeoutMs)),
     [Symbol.asyncDispose]: () => millrace.close(),
   }
@@ -157,4 +202,8 @@ function labelOf(name: string): string {
 
 function textOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
+
+function closedError(name: string): MillraceError {
+  return new MillraceError('closed', `Millrace "${name}" is closed.`)
 }

@@ -8,7 +8,9 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { DeadLetters } from '../bus/dead-letters.ts'
 import type { FollowedChunk, FollowOptions } from '../bus/following.ts'
 import type { Handler, Middleware } from '../bus/handler.ts'
+import type { InboxHandler, InboxOptions } from '../bus/inbox.ts'
 import type { GroupStatus, TopicStatus } from '../bus/inspection.ts'
+import type { Enlisted, OutboxView } from '../bus/outbox.ts'
 import type { Published, PublishResult } from '../bus/publishing.ts'
 import type { Page, ReadOptions } from '../bus/reading.ts'
 import type { Replayed, ReplayOptions } from '../bus/replay.ts'
@@ -16,8 +18,19 @@ import type { SubscribeOptions, Subscription } from '../bus/subscription.ts'
 
 /** Options of `createMillrace`. */
 export interface MillraceOptions {
-  /** The engine that moves and keeps the events: `sqlite('./file.db')`, `memory()`. */
-  readonly engine: Engine
+  /** The engine that moves and keeps the events: `sqlite('./file.db')`, `memory()`. Or a `transport` with a `store`. */
+  readonly engine?: Engine
+  /** The broker that moves the events, with a `store` beside it. */
+  readonly transport?: Engine
+  /** The SQL database of outbox and inbox when the events move through a `transport`. */
+  readonly store?: Engine
+  /**
+   * Database first: publishes go to this log of record, a relay feeds the transport from it, and each subscription chooses by
+   * `via` which of the two it reads. Usually the engine of the store.
+   */
+  readonly log?: Engine
+  /** False leaves the forwarding of outbox and log to other processes. Default true. */
+  readonly relay?: boolean
   /** The name of this service: the default source (`/<name>`) and the label of its members. Default `app`. */
   readonly name?: string
   /** Definitions that tools list; those that are published or subscribed to join by themselves. */
@@ -39,6 +52,15 @@ export interface MillraceOptions {
   readonly runtime?: Runtime
 }
 
+/** The caller's own transaction, open in the database of the engine or of the store. */
+export interface InTransaction {
+  /**
+   * SQLite: a `DatabaseSync` of `node:sqlite` on the same file. PostgreSQL: a client of `pg`, or the transaction of a query
+   * builder through its adapter. In a handler with an inbox: its `tx`.
+   */
+  readonly tx: object
+}
+
 /** The backbone of one process. */
 export interface Millrace {
   readonly name: string
@@ -55,6 +77,16 @@ export interface Millrace {
     options?: CreateOptions,
   ): EventOf<Definition>
 
+  /**
+   * Makes the event part of the caller's own SQL transaction: it is published when that commits, and never when it rolls back.
+   * Throws `transaction_invalid`, `capability_missing`, and what the event itself does not allow; then roll back.
+   */
+  publish<Definition extends AnyEventDefinition>(
+    definition: Definition,
+    data: EventInput<Definition>,
+    options: CreateOptions & InTransaction,
+  ): Promise<Enlisted>
+  publish(event: EventMessage, options: InTransaction): Promise<Enlisted>
   /** Stores one event. Throws a `MillraceError` when it is not stored (`publish_rejected`, ...) or not known to be (`publish_unknown`). */
   publish<Definition extends AnyEventDefinition>(
     definition: Definition,
@@ -62,12 +94,26 @@ export interface Millrace {
     options?: CreateOptions,
   ): Promise<Published>
   publish(event: EventMessage): Promise<Published>
+  /** Makes all of them part of the caller's transaction, or throws and leaves it as it was. */
+  publishBatch(events: readonly EventMessage[], options: InTransaction): Promise<readonly Enlisted[]>
   /** Stores many, one result each, in the order given. Throws only `limit_exceeded` (too many or too large together). */
   publishBatch(
     events: readonly EventMessage[],
     options?: { readonly signal?: AbortSignal },
   ): Promise<readonly PublishResult[]>
 
+  /** Handles every event, and applies what the handler writes through `tx` once; see `SubscribeOptions.inbox`. */
+  subscribe<const Definitions extends AnyEventDefinition | readonly AnyEventDefinition[]>(
+    events: Definitions,
+    handler: InboxHandler<
+      EventOf<
+        Definitions extends readonly AnyEventDefinition[]
+          ? Definitions[number]
+          : Extract<Definitions, AnyEventDefinition>
+      >
+    >,
+    options: SubscribeOptions & { readonly inbox: true | InboxOptions },
+  ): Promise<Subscription>
   /** Handles every event of a type, of several, or of a pattern (`order.*`, untyped), in a durable group. */
   subscribe<const Definitions extends AnyEventDefinition | readonly AnyEventDefinition[]>(
     events: Definitions,
@@ -107,6 +153,8 @@ export interface Millrace {
   topics(): Promise<readonly TopicStatus[]>
   groups(): Promise<readonly GroupStatus[]>
   readonly deadLetters: DeadLetters
+  /** Events of committed transactions that wait to be forwarded. */
+  readonly outbox: OutboxView
   replay(options: ReplayOptions): Promise<Replayed>
   diagnose(options?: { readonly verify?: boolean }): Promise<readonly Finding[]>
 

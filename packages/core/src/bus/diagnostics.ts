@@ -45,6 +45,14 @@ export interface IncidentDiagnosis {
   readonly partition: number | undefined
 }
 
+/** A batch of the outbox was forwarded. */
+export interface RelayDiagnosis {
+  readonly millrace: string
+  readonly forwarded: number
+  readonly failed: number
+  readonly durationMs: number
+}
+
 /** The event loop did not turn for a while. */
 export interface LoopLagDiagnosis {
   readonly millrace: string
@@ -61,10 +69,12 @@ export const channels: {
   readonly store: Channel
   readonly incident: Channel
   readonly loopLag: Channel
+  readonly relay: Channel
 } = {
   publish: channel('millrace:publish'),
   handle: channel('millrace:handle'),
   store: channel('millrace:store'),
   incident: channel('millrace:incident'),
   loopLag: channel('millrace:loop-lag'),
+  relay: channel('millrace:relay'),
 }

@@ -4,7 +4,7 @@ import { MillraceError } from '../runtime/error.ts'
 import type { Delivery, HandlerResult } from './handler.ts'
 import { handlingContext } from './handling-context.ts'
 import type { Attempt } from './outcome.ts'
-import type { Item } from './partition-run.ts'
+import type { Item, PartitionRun } from './partition-run.ts'
 import { readEvent } from './stored-event.ts'
 
 /** Runs one attempt of an item and reports how it ended, exactly once; synchronously if the handler is synchronous. */
@@ -73,6 +73,16 @@ class LazyDelivery implements Delivery {
     item.controller ??= new AbortController()
     return item.controller.signal
   }
+
+  static partitionOf(delivery: Delivery): PartitionRun {
+    if (delivery instanceof LazyDelivery) return delivery.#item.partition
+    throw new TypeError('This is no delivery of a subscription.')
+  }
+}
+
+/** The leased partition that a delivery comes from. */
+export function partitionOfDelivery(delivery: Delivery): PartitionRun {
+  return LazyDelivery.partitionOf(delivery)
 }
 
 /** What a handler's signal carries when its partition has moved on. */

@@ -55,6 +55,8 @@ export function observeDriver(
     lane: observe(stores.lane, 'lane.'),
     deadLetters: observe(stores.deadLetters, 'dead-letter.'),
     index: observe(stores.index, 'index.'),
+    ...(stores.outbox === undefined ? {} : { outbox: observe(stores.outbox, 'outbox.') }),
+    ...(stores.inbox === undefined ? {} : { inbox: observe(stores.inbox, 'inbox.') }),
   }
   return { transport: observedTransport, stores: observedStores, diagnose: (options) => driver.diagnose(options) }
 }

@@ -6,12 +6,14 @@ import type { AnyEventDefinition, CreateOptions } from '../contract/event-defini
 import type { EventMessage } from '../contract/event.ts'
 import type { Limits } from '../contract/limits.ts'
 import { encodeCursor } from '../driver/cursor.ts'
+import type { OutboxRecord } from '../driver/outbox-store.ts'
 import type { PublishRecord } from '../driver/record.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { inFlowOf } from './event-flow.ts'
 import { handlingContext } from './handling-context.ts'
 import { backpressure, type Publisher, type Settlement } from './publisher.ts'
+import type { Enlisted, Outbox } from './outbox.ts'
 import type { KnownTopic, TopicRegistry } from './topic-registry.ts'
 
 /** A published event's place. */
@@ -41,10 +43,13 @@ export interface Publishing {
     options?: { readonly signal?: AbortSignal | undefined; readonly checked?: boolean },
   ): Promise<Published>
   publishBatch(events: readonly EventMessage[], signal?: AbortSignal): Promise<readonly PublishResult[]>
+  /** Joins events to the caller's transaction, all or nothing. Throws what is wrong with the first that cannot be joined. */
+  enlist(events: readonly EventMessage[], tx: object, checked?: boolean): Promise<readonly Enlisted[]>
 }
 
 export interface PublishingOptions {
   readonly publisher: Publisher
+  readonly outbox: Outbox
   readonly topics: TopicRegistry
   readonly catalog: Catalog
   readonly limits: Limits
@@ -77,6 +82,7 @@ const CURSOR_MARGIN_MS = 1_000
 
 export function createPublishing({
   publisher,
+  outbox,
   topics,
   catalog,
   limits,
@@ -151,10 +157,7 @@ export function createPublishing({
     signal: AbortSignal | undefined,
     done: (result: PublishResult) => void,
   ): void {
-    const { message, topic, body } = prepared
-    const { id, source: from, type, key, metadata } = message
-    const correlationId = metadata.correlationId === id ? undefined : metadata.correlationId
-    const record = { topic, partition: known.partition(key), id, source: from, type, key, correlationId, body }
+    const record = { ...recordOf(prepared), partition: known.partition(prepared.message.key) }
     const before = cursorNow()
     publisher.submit(record, (settlement) => done(resultOf(record, settlement, before)), signal)
   }
@@ -191,11 +194,11 @@ export function createPublishing({
     },
     publishBatch(events, signal) {
       if (events.length === 0) return Promise.resolve([])
-      if (events.length > limits.batchEvents)
-        return Promise.reject(tooLarge(`${events.length} events`, `${limits.batchEvents}`))
+      const excess = excessOf(events)
+      if (excess !== undefined) return Promise.reject(excess)
       const prepared = events.map((event) => prepare(event, false))
-      const characters = prepared.reduce((sum, one) => sum + ('outcome' in one ? 0 : one.body.length), 0)
-      if (characters > limits.batchBytes) return Promise.reject(tooLarge(`${characters} bytes`, `${limits.batchBytes}`))
+      const weight = overweightOf(prepared)
+      if (weight !== undefined) return Promise.reject(weight)
       return new Promise((resolve) => {
         const results: PublishResult[] = Array.from({ length: events.length })
         let open = events.length
@@ -210,7 +213,37 @@ export function createPublishing({
         })
       })
     },
+    enlist(events, tx, checked = false) {
+      if (events.length === 0) return Promise.resolve([])
+      const excess = excessOf(events)
+      if (excess !== undefined) return Promise.reject(excess)
+      const prepared: Prepared[] = []
+      for (const event of events) {
+        const one = prepare(event, checked)
+        if (!('outcome' in one)) prepared.push(one)
+        else if (one.outcome !== 'stored') return Promise.reject(one.error)
+      }
+      const weight = overweightOf(prepared)
+      if (weight !== undefined) return Promise.reject(weight)
+      const enlisted = prepared.map(({ message, topic }) => ({ outcome: 'enlisted' as const, id: message.id, topic }))
+      return outbox.enlist(tx, prepared.map(recordOf)).then(() => enlisted)
+    },
   }
+
+  function excessOf({ length }: readonly EventMessage[]): MillraceError | undefined {
+    return length > limits.batchEvents ? tooLarge(`${length} events`, `${limits.batchEvents}`) : undefined
+  }
+
+  function overweightOf(prepared: readonly (Prepared | PublishResult)[]): MillraceError | undefined {
+    const characters = prepared.reduce((sum, one) => sum + ('outcome' in one ? 0 : one.body.length), 0)
+    return characters > limits.batchBytes ? tooLarge(`${characters} bytes`, `${limits.batchBytes}`) : undefined
+  }
+}
+
+function recordOf({ message, topic, body }: Prepared): OutboxRecord {
+  const { id, source, type, key, metadata } = message
+  const correlationId = metadata.correlationId === id ? undefined : metadata.correlationId
+  return { topic, id, source, type, key, correlationId, body }
 }
 
 function notOpen(ms: number): MillraceError {

@@ -17,6 +17,8 @@ export interface ResolvedSubscription {
   readonly readAhead: number
   readonly laneCapacity: number
   readonly middleware: readonly Middleware[]
+  /** Milliseconds for which the inbox remembers; undefined without one. */
+  readonly inboxKeepMs: number | undefined
   readonly drainMs: number
   readonly blockedLoopMs: number
 }
@@ -24,6 +26,8 @@ export interface ResolvedSubscription {
 /** Milliseconds that a handler may block the event loop before its member loses the lease. */
 const BLOCKED_LOOP_MS = 30_000
 const DRAIN_MS = 10_000
+/** How long an applied event is known when nobody says otherwise. */
+const INBOX_KEEP_MS = 7 * 24 * 3_600_000
 
 /** Fills in the defaults. Throws `subscription_invalid` with the option as path, `event_name_invalid`. */
 export function resolveSubscription(options: SubscribeOptions): ResolvedSubscription {
@@ -39,6 +43,7 @@ export function resolveSubscription(options: SubscribeOptions): ResolvedSubscrip
     readAhead: whole('readAhead', options.readAhead ?? 10_000, 1, 1_000_000),
     laneCapacity: whole('laneCapacity', options.laneCapacity ?? 100_000, 1, 100_000_000),
     middleware: options.middleware ?? [],
+    inboxKeepMs: inboxOf(options.inbox),
     drainMs: DRAIN_MS,
     blockedLoopMs: BLOCKED_LOOP_MS,
   }
@@ -66,6 +71,12 @@ export function startOf(from: StartAt | Date): StartAt {
 /** Throws `subscription_invalid` for a number of handlers that cannot run. */
 export function checkConcurrency(concurrency: number): number {
   return whole('concurrency', concurrency, 1, 100_000)
+}
+
+function inboxOf(inbox: SubscribeOptions['inbox']): number | undefined {
+  if (inbox === undefined || inbox === false) return undefined
+  const keepMs = inbox === true ? undefined : inbox.keepMs
+  return whole('inbox.keepMs', keepMs ?? INBOX_KEEP_MS, 1_000, Number.MAX_SAFE_INTEGER)
 }
 
 function whole(name: string, value: number, least: number, most: number): number {

@@ -1,6 +1,7 @@
 import type { Backoff } from '../runtime/backoff.ts'
 import type { StartAt } from '../driver/transport.ts'
 import type { Middleware } from './handler.ts'
+import type { InboxOptions } from './inbox.ts'
 
 /** When and how often a failed event is tried again. */
 export interface RetryPolicy {
@@ -29,6 +30,16 @@ export interface SubscribeOptions {
   /** Entries that the side lane of the group may hold. Default 100,000. */
   readonly laneCapacity?: number
   readonly middleware?: readonly Middleware[]
+  /**
+   * Applies what the handler writes through its `tx` once per event, across crashes, retries and takeovers. Needs an engine or a
+   * store with SQL transactions.
+   */
+  readonly inbox?: boolean | InboxOptions
+  /**
+   * Where the group reads when a backbone has both a `log` and a `transport`: from the transport (default), which the relay
+   * feeds, or from the log itself.
+   */
+  readonly via?: 'transport' | 'log'
 }
 
 /** A running subscription. */

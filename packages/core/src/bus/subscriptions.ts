@@ -5,7 +5,10 @@ import type { Driver } from '../driver/driver.ts'
 import { wait } from '../runtime/abort.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import type { InboxStore } from '../driver/inbox-store.ts'
+import type { Execute } from './execution.ts'
 import type { Handler, Middleware } from './handler.ts'
+import type { InboxHandler, InboxSetup } from './inbox.ts'
 import type { LaneHints } from './lane-hints.ts'
 import { resolveSubscription, type ResolvedSubscription } from './subscription-options.ts'
 import { createSubscriptionRun } from './subscription-run.ts'
@@ -17,8 +20,10 @@ export interface Subscriptions {
   /** Throws `subscription_invalid`, `event_name_invalid`, `group_mismatch`, `engine_*`. */
   subscribe(
     events: string | readonly AnyEventDefinition[],
-    handler: Handler,
+    handler: Handler | InboxHandler,
     options: SubscribeOptions,
+    /** Runs the attempts instead of the handler, with the stored bytes. */
+    execute?: Execute,
   ): Promise<Subscription>
   stop(timeoutMs: number): Promise<void>
 }
@@ -36,6 +41,8 @@ export interface SubscriptionsOptions {
   readonly hints: LaneHints
   readonly label: string
   readonly onError: (error: unknown) => void
+  /** The inbox of the database, and whether the leases of the groups lie there too. */
+  readonly inbox: { readonly store: InboxStore; readonly isFenced: boolean } | undefined
 }
 
 const LOOK_FOR_TOPICS_MS = 2_000
@@ -48,8 +55,9 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
 
   async function subscribe(
     events: string | readonly AnyEventDefinition[],
-    handler: Handler,
+    handler: Handler | InboxHandler,
     given: SubscribeOptions,
+    execute?: Execute,
   ): Promise<Subscription> {
     const options = resolveSubscription({ ...given, middleware: [...setup.middleware, ...(given.middleware ?? [])] })
     const { group } = options
@@ -64,7 +72,7 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
     }
     joining.add(group)
     try {
-      return await join(events, handler, options)
+      return await join(events, handler, options, execute)
     } finally {
       joining.delete(group)
     }
@@ -72,10 +80,12 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
 
   async function join(
     events: string | readonly AnyEventDefinition[],
-    handler: Handler,
+    handler: Handler | InboxHandler,
     options: ResolvedSubscription,
+    execute: Execute | undefined,
   ): Promise<Subscription> {
     const { group } = options
+    const inbox = inboxOf(options)
     const types = typesOf(events)
     const starting = topicsOf(types)
     for (const topic of starting) await checkTopic(topic, options.ordering)
@@ -87,6 +97,8 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
       label: setup.label,
       options,
       handler,
+      inbox,
+      execute,
       types,
       definitions: setup.definitions,
       transport: driver.transport,
@@ -102,6 +114,16 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
     if (types.some((type) => type.includes('*'))) void joinNewTopics(types, options, new Set(starting), subscription)
     await Promise.race([run.ready, wait(runtime, setup.leaseMs)])
     return subscription
+  }
+
+  function inboxOf({ group, inboxKeepMs: keepMs }: ResolvedSubscription): Omit<InboxSetup, 'onFenced'> | undefined {
+    if (keepMs === undefined) return undefined
+    if (setup.inbox !== undefined) return { ...setup.inbox, group, keepMs }
+    throw new MillraceError(
+      'capability_missing',
+      `The group "${group}" asks for an inbox, which needs SQL transactions. Use sqlite() or postgres(), or give the broker a "store" of them.`,
+      { path: 'inbox', facts: { group } },
+    )
   }
 
   function typesOf(events: string | readonly AnyEventDefinition[]): readonly string[] {

@@ -1,8 +1,10 @@
 import type { Runtime } from '../runtime/runtime.ts'
 import type { DeadLetterStore } from './dead-letter-store.ts'
+import type { InboxStore } from './inbox-store.ts'
 import type { LaneStore } from './lane-store.ts'
 import type { LeaseStore } from './lease-store.ts'
 import type { LogIndex } from './log-index.ts'
+import type { OutboxStore } from './outbox-store.ts'
 import type { Transport } from './transport.ts'
 
 /** The stores that the bus needs beside a transport. All of them are ready when the transport is connected. */
@@ -11,6 +13,9 @@ export interface Stores {
   readonly lane: LaneStore
   readonly deadLetters: DeadLetterStore
   readonly index: LogIndex
+  /** Only where the engine is an SQL database whose transactions callers can share. */
+  readonly outbox?: OutboxStore
+  readonly inbox?: InboxStore
 }
 
 /** A connected-to engine: its transport and its stores. */

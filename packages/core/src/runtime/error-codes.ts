@@ -37,6 +37,10 @@ export const ERROR_CODES = {
   handler_killed_process: 'The process ended three times while it handled this event',
   wait_timeout: 'The awaited event did not arrive in time',
 
+  // Transactions of the caller
+  transaction_invalid: 'The transaction is not one that can be joined',
+  transaction_failed: 'The statements of a handler could not be applied',
+
   // Dead letters and replay
   dead_letter_unknown: 'The dead letter does not exist',
   dead_letter_changed: 'The dead letter was changed or removed in the meantime',

@@ -63,6 +63,7 @@ function recordStores(stores: Stores, writer: HistoryWriter): Stores {
     return answer
   }
   return {
+    ...stores,
     leases: recordLeases(stores.leases, writer),
     lane: recordLane(stores.lane, write),
     deadLetters: {
@@ -73,7 +74,6 @@ function recordStores(stores: Stores, writer: HistoryWriter): Stores {
         return write('dead-letter', place, () => stores.deadLetters.put(letters, token, options))
       },
     },
-    index: stores.index,
   }
 }
 

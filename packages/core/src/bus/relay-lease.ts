@@ -1,0 +1,65 @@
+import type { OutboxStore, RelayLease as StoredLease } from '../driver/outbox-store.ts'
+import { wait } from '../runtime/abort.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+
+/** The lease of the relay, as one process sees it. */
+export interface RelayLeaseHolder {
+  /** The token while it is held; otherwise tries to get it, rests a little, and gives undefined. */
+  hold(): Promise<number | undefined>
+  /** The token has moved on. */
+  lose(): void
+  release(): Promise<void>
+}
+
+/** Takes the lease when it is free, or when its holder has not counted up for a whole lease on this process's clock. */
+export function createRelayLease({
+  owner,
+  store,
+  runtime,
+  leaseMs,
+  stopping,
+}: {
+  readonly owner: string
+  readonly store: OutboxStore
+  readonly runtime: Runtime
+  readonly leaseMs: number
+  readonly stopping: AbortSignal
+}): RelayLeaseHolder {
+  let token: number | undefined
+  let renewedAt = 0
+  let seen: StoredLease | undefined
+  let seenAt = 0
+
+  async function tryToGet(): Promise<number | undefined> {
+    const stored = await store.observe()
+    const now = runtime.monotonic()
+    const moved = seen === undefined || seen.token !== stored.token || seen.count !== stored.count
+    if (moved) {
+      seen = stored
+      seenAt = now
+    }
+    const isFree = stored.owner === undefined || stored.owner === owner || now - seenAt >= leaseMs
+    if (isFree) token = await store.claim(owner, stored)
+    renewedAt = now
+    return token
+  }
+
+  return {
+    async hold() {
+      if (token === undefined) {
+        if ((await tryToGet()) === undefined) await wait(runtime, leaseMs * 0.4, stopping)
+        return token
+      }
+      if (runtime.monotonic() - renewedAt < leaseMs / 3) return token
+      const now = runtime.monotonic()
+      if (await store.renew(token)) renewedAt = now
+      else token = undefined
+      return token
+    },
+    lose: () => void (token = undefined),
+    async release() {
+      if (token !== undefined) await store.release(token)
+      token = undefined
+    },
+  }
+}
