@@ -9,9 +9,10 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { compose } from './compose.ts'
 import { channels, type IncidentDiagnosis } from './diagnostics.ts'
 import { createEventFilter } from './event-filter.ts'
-import { createExecution } from './execution.ts'
+import { createExecution, type Execute } from './execution.ts'
 import { createGroupMember, type ClaimedPartition } from './group-member.ts'
 import type { Handler } from './handler.ts'
+import { applyOnce, type InboxHandler, type InboxSetup } from './inbox.ts'
 import { createItemFlow } from './item-flow.ts'
 import { createItem, createPartitionRun, type Item, type PartitionRun } from './partition-run.ts'
 import { checkConcurrency, type ResolvedSubscription } from './subscription-options.ts'
@@ -24,7 +25,11 @@ export interface SubscriptionRunOptions {
   readonly member: string
   readonly label: string
   readonly options: ResolvedSubscription
-  readonly handler: Handler
+  readonly handler: Handler | InboxHandler
+  /** Set when the effects of the handler are to happen once. */
+  readonly inbox: Omit<InboxSetup, 'onFenced'> | undefined
+  /** Runs the attempts instead of the handler. */
+  readonly execute: Execute | undefined
   /** Exact types and patterns, sorted: the filter of the group. */
   readonly types: readonly string[]
   readonly definitions: Definitions
@@ -58,12 +63,14 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
     options,
     stores,
     runtime,
-    execute: createExecution({
-      group,
-      definitions: setup.definitions,
-      handler: compose(options.middleware, setup.handler),
-      now: runtime.now,
-    }),
+    execute:
+      setup.execute ??
+      createExecution({
+        group,
+        definitions: setup.definitions,
+        handler: compose(options.middleware, handler()),
+        now: runtime.now,
+      }),
     orderKeyOf,
     partitions: allPartitions,
     isConfirmed,
@@ -100,6 +107,13 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
     onError: setup.onError,
   })
   const removeHint = setup.onLaneHint(() => flow.lane.poll())
+
+  function handler(): Handler {
+    const { inbox } = setup
+    return inbox === undefined
+      ? (setup.handler as Handler)
+      : applyOnce(setup.handler as InboxHandler, { ...inbox, onFenced: lose })
+  }
 
   async function takeOver(claimed: ClaimedPartition): Promise<void> {
     const keys = await stores.lane.keys({ group, topic: claimed.topic, partition: claimed.partition })
