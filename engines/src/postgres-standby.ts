@@ -1,5 +1,6 @@
 import type { EngineServer } from './engine-server.ts'
 import { runPostgresProgram, startPostgresProcess } from './postgres-process.ts'
+import { psql } from './psql.ts'
 import { until } from './until.ts'
 
 /** Options of `startPostgresPair`. */
@@ -28,10 +29,7 @@ const STANDBY = 'standby'
 export async function startPostgresPair(options: PostgresPairOptions = {}): Promise<PostgresPair> {
   const { settings = {}, synchronous = false } = options
   const primary = await startPostgresProcess({ name: 'postgres', settings })
-  const ask = (server: EngineServer, sql: string): Promise<string> =>
-    runPostgresProgram('psql', server.url, '--no-psqlrc', '-v', 'ON_ERROR_STOP=1', '-qAtc', sql).then((answer) =>
-      answer.trim(),
-    )
+  const ask = async ({ url }: EngineServer, sql: string): Promise<string> => (await psql(url, sql)).join('\n')
   try {
     const standby = await startPostgresProcess({
       name: 'postgres-standby',

@@ -19,7 +19,7 @@ export async function withRedis<T>(url: string, use: (client: Redis) => Promise<
   }
 }
 
-/** Asks the server on a port of the loopback interface one command. */
-export function askRedis(port: number, command: string, ...args: readonly string[]): Promise<unknown> {
-  return withRedis(`redis://127.0.0.1:${port}`, (client) => client.call(command, ...args))
+/** Asks the server of a URL one command over a connection of its own. */
+export function askRedis(url: string, command: string, ...args: readonly string[]): Promise<unknown> {
+  return withRedis(url, (client) => client.call(command, ...args))
 }

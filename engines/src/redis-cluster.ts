@@ -66,20 +66,20 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
 async function shareSlots(nodes: readonly RedisProcess[]): Promise<void> {
   for (const [index, { port }] of nodes.entries()) {
     const [first, last] = [index, index + 1].map((part) => Math.floor((part * SLOTS) / nodes.length))
-    await askRedis(port, 'CLUSTER', 'ADDSLOTSRANGE', String(first), String((last ?? 0) - 1))
+    await askPort(port, 'CLUSTER', 'ADDSLOTSRANGE', String(first), String((last ?? 0) - 1))
     // Epochs of their own from the start: nodes with the same one would first have to settle that by themselves.
-    await askRedis(port, 'CLUSTER', 'SET-CONFIG-EPOCH', String(index + 1))
+    await askPort(port, 'CLUSTER', 'SET-CONFIG-EPOCH', String(index + 1))
   }
 }
 
 async function introduce(nodes: readonly RedisProcess[], busPorts: readonly number[]): Promise<void> {
   const [first, ...others] = nodes
   for (const { port } of others) {
-    await askRedis(port, 'CLUSTER', 'MEET', '127.0.0.1', String(first?.port), String(busPorts[0]))
+    await askPort(port, 'CLUSTER', 'MEET', '127.0.0.1', String(first?.port), String(busPorts[0]))
   }
   for (const { port } of nodes) {
     await until('the cluster is whole', async () => {
-      const info = String(await askRedis(port, 'CLUSTER', 'INFO'))
+      const info = String(await askPort(port, 'CLUSTER', 'INFO'))
       return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${nodes.length}`)
     })
   }
@@ -88,21 +88,21 @@ async function introduce(nodes: readonly RedisProcess[], busPorts: readonly numb
 async function moveSlot(nodes: readonly RedisProcess[], slot: number, to: number): Promise<void> {
   const owner = await ownerOf(nodes, slot)
   if (owner === to) return
-  const [source, target] = await Promise.all([owner, to].map((port) => askRedis(port, 'CLUSTER', 'MYID')))
-  await askRedis(to, 'CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', String(source))
-  await askRedis(owner, 'CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', String(target))
+  const [source, target] = await Promise.all([owner, to].map((port) => askPort(port, 'CLUSTER', 'MYID')))
+  await askPort(to, 'CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', String(source))
+  await askPort(owner, 'CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', String(target))
   for (;;) {
-    const keys = (await askRedis(owner, 'CLUSTER', 'GETKEYSINSLOT', String(slot), '100')) as string[]
+    const keys = (await askPort(owner, 'CLUSTER', 'GETKEYSINSLOT', String(slot), '100')) as string[]
     if (keys.length === 0) break
-    await askRedis(owner, 'MIGRATE', '127.0.0.1', String(to), '', '0', '5000', 'KEYS', ...keys)
+    await askPort(owner, 'MIGRATE', '127.0.0.1', String(to), '', '0', '5000', 'KEYS', ...keys)
   }
   for (const port of [to, ...nodes.map((node) => node.port)]) {
-    await askRedis(port, 'CLUSTER', 'SETSLOT', String(slot), 'NODE', String(target))
+    await askPort(port, 'CLUSTER', 'SETSLOT', String(slot), 'NODE', String(target))
   }
 }
 
 async function ownerOf(nodes: readonly RedisProcess[], slot: number): Promise<number> {
-  const shares = (await askRedis(nodes[0]?.port ?? 0, 'CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
+  const shares = (await askPort(nodes[0]?.port ?? 0, 'CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
   const share = shares.find(([from, until_]) => slot >= from && slot <= until_)
   if (share === undefined) throw new Error(`No master has slot ${slot}.`)
   return share[2][1]
@@ -110,4 +110,8 @@ async function ownerOf(nodes: readonly RedisProcess[], slot: number): Promise<nu
 
 function portOf({ url }: EngineServer): number {
   return Number(new URL(url).port)
+}
+
+function askPort(port: number, command: string, ...args: readonly string[]): Promise<unknown> {
+  return askRedis(`redis://127.0.0.1:${port}`, command, ...args)
 }

@@ -62,9 +62,9 @@ export async function startRedisSentinel(options: RedisSentinelOptions = {}): Pr
     for (let index = 0; index < watchers; index += 1) {
       sentinels.push(await startRedisProcess({ name: 'sentinel', sentinel: true, settings: () => watched }))
     }
-    for (const { port } of sentinels)
-      await until('the sentinels know everybody', () => knowsAll(port, watchers, replicas))
-    for (const { port } of nodes.slice(1)) await until('the replicas are in step', () => isInStep(port))
+    for (const { url } of sentinels)
+      await until('the sentinels know everybody', () => knowsAll(url, watchers, replicas))
+    for (const { url } of nodes.slice(1)) await until('the replicas are in step', () => isInStep(url))
   } catch (error) {
     await stop()
     throw error
@@ -72,7 +72,7 @@ export async function startRedisSentinel(options: RedisSentinelOptions = {}): Pr
   const primary = async (): Promise<EngineServer> => {
     for (const sentinel of sentinels) {
       if (sentinel.pid === undefined) continue
-      const [, port] = (await askRedis(sentinel.port, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME)) as string[]
+      const [, port] = (await askRedis(sentinel.url, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME)) as string[]
       const named = nodes.find((node) => node.port === Number(port))
       if (named !== undefined) return named
     }
@@ -89,7 +89,7 @@ export async function startRedisSentinel(options: RedisSentinelOptions = {}): Pr
       let now = old
       await until('another primary takes writes', async () => {
         now = await primary()
-        const [role] = (await askRedis(Number(new URL(now.url).port), 'ROLE')) as string[]
+        const [role] = (await askRedis(now.url, 'ROLE')) as string[]
         return now.url !== old.url && role === 'master'
       })
       return now
@@ -99,12 +99,12 @@ export async function startRedisSentinel(options: RedisSentinelOptions = {}): Pr
   }
 }
 
-async function knowsAll(port: number, sentinels: number, replicas: number): Promise<boolean> {
-  const told = (await askRedis(port, 'SENTINEL', 'MASTER', NAME)) as string[]
+async function knowsAll(url: string, sentinels: number, replicas: number): Promise<boolean> {
+  const told = (await askRedis(url, 'SENTINEL', 'MASTER', NAME)) as string[]
   const valueOf = (field: string): number => Number(told[told.indexOf(field) + 1])
   return valueOf('num-slaves') === replicas && valueOf('num-other-sentinels') === sentinels - 1
 }
 
-async function isInStep(port: number): Promise<boolean> {
-  return String(await askRedis(port, 'INFO', 'replication')).includes('master_link_status:up')
+async function isInStep(url: string): Promise<boolean> {
+  return String(await askRedis(url, 'INFO', 'replication')).includes('master_link_status:up')
 }

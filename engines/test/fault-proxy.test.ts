@@ -176,6 +176,16 @@ test('refusing: new connections are refused, the open ones stay; healing listens
   expect(await ask(await open(proxy), 'again')).toBe('again')
 })
 
+test('pointed to another server, it leads new connections there', async () => {
+  const { proxy, server } = await start()
+  const other = await echoServer()
+  const before = await open(proxy)
+  proxy.pointTo(`tcp://127.0.0.1:${other.port}`)
+  expect(await ask(before, 'old')).toBe('old')
+  expect(await ask(await open(proxy), 'new')).toBe('new')
+  expect([server.got(), other.got()]).toEqual(['old', 'new'])
+})
+
 test('a server that is away resets the connection', async () => {
   const { proxy, server } = await start()
   await server.stop()

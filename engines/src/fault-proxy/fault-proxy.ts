@@ -18,6 +18,8 @@ export interface FaultProxy {
   heal(): Promise<void>
   /** Waits for requests and strikes at them. */
   strike(strike: ProxyStrike): void
+  /** New connections lead to another server, as when a name or an address moves in a failover. */
+  pointTo(target: string): void
   /** Resets (RST) all open connections; gives their number. */
   resetAll(): number
   /** How often it has told of an event of the kind. */
@@ -31,9 +33,7 @@ export interface FaultProxy {
 /** Starts a proxy on a free port of the loopback interface for the server of the URL, whose port must be given. */
 export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const url = new URL(target)
-  const upstream = { host: url.hostname, port: Number(url.port) }
-  if (!(upstream.port > 0)) throw new Error(`A proxy needs a URL with a port, not ${url.protocol}//${url.host}.`)
-
+  let upstream = addressOf(target)
   const links = new Set<Link>()
   const counts = new Map<ProxyEventKind, number>()
   const told = new EventEmitter().setMaxListeners(0)
@@ -126,6 +126,9 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       await set({})
     },
     strike: (strike) => void strikes.push({ strike, left: strike.times ?? 1 }),
+    pointTo(next) {
+      upstream = addressOf(next)
+    },
     resetAll() {
       const { size } = links
       endAll('reset')
@@ -139,4 +142,10 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+function addressOf(target: string): { readonly host: string; readonly port: number } {
+  const { hostname, port, protocol, host } = new URL(target)
+  if (port === '') throw new Error(`A proxy needs a URL with a port, not ${protocol}//${host}.`)
+  return { host: hostname, port: Number(port) }
 }

@@ -1,0 +1,97 @@
+import { isAtLeast, type Durability } from '@millrace/core/driver'
+import { systemRuntime } from '@millrace/core'
+import { available, startFaultProxy, startPostgresPair, startRedisSentinel } from 'engines'
+import { describe, expect, it } from 'vitest'
+import { crashEngine } from '../crash/crash-engine.ts'
+import type { CrashReport } from '../crash/checker.ts'
+import { createScene } from './scene.ts'
+
+const hasPostgres = await available('postgres')
+const hasRedis = await available('redis-server')
+
+describe('failover', () => {
+  it.skipIf(!hasPostgres)('to a synchronous standby loses nothing', { timeout: 120_000 }, async () => {
+    const { report, level } = await failOverPostgres({ synchronous: true })
+    expect(level).toBe('quorum-fsync')
+    expect(report.violations).toEqual([])
+  })
+
+  it.skipIf(!hasPostgres)(
+    'to an asynchronous standby loses what its level leaves open, and goes on',
+    { timeout: 120_000 },
+    async () => {
+      const { report, level } = await failOverPostgres({ synchronous: false })
+      expectDeclaredLoss('postgres with an asynchronous standby', report, level)
+    },
+  )
+
+  it.skipIf(!hasRedis)(
+    'by a Sentinel loses what its level leaves open, and goes on',
+    { timeout: 120_000 },
+    async () => {
+      await using group = await startRedisSentinel({
+        appendfsync: 'always',
+        settings: { 'maxmemory-policy': 'noeviction' },
+      })
+      const level = await levelOf(group.url)
+      await using scene = createScene({ name: 'failover-redis', url: group.url })
+      await scene.join()
+      await scene.join()
+      scene.load()
+      await scene.progress(200)
+      const old = await group.primary()
+      await old.kill()
+      scene.nemesis('crash')
+      await group.promoted(old)
+      scene.nemesis('restart')
+      const recovery = await scene.progress()
+      const report = await scene.finish({ level, recovery })
+      expectDeclaredLoss('redis with a Sentinel', report, level)
+    },
+  )
+})
+
+async function failOverPostgres({
+  synchronous,
+}: {
+  readonly synchronous: boolean
+}): Promise<{ report: CrashReport; level: Durability }> {
+  await using pair = await startPostgresPair({ synchronous })
+  await using proxy = await startFaultProxy(pair.primary.url)
+  const level = await levelOf(pair.primary.url)
+  const name = `failover-postgres-${synchronous ? 'synchronous' : 'asynchronous'}`
+  await using scene = createScene({ name, url: proxy.url })
+  await scene.join()
+  await scene.join()
+  scene.load()
+  await scene.progress(200)
+  await pair.primary.kill()
+  scene.nemesis('crash')
+  await pair.promote()
+  proxy.pointTo(pair.standby.url)
+  proxy.resetAll()
+  scene.nemesis('restart')
+  const recovery = await scene.progress()
+  return { report: await scene.finish({ level, recovery }), level }
+}
+
+/** What was acknowledged and is gone may only be there where the level does not cover the loss of a server. Nothing else may go wrong. */
+function expectDeclaredLoss(what: string, report: CrashReport, level: Durability): void {
+  const lost = report.violations.filter(({ text }) => text.includes('was acknowledged and is not stored'))
+  process.stdout.write(
+    `failover of ${what} at the level ${level}: ${lost.length} of ${report.counts.acknowledged} acknowledged events lost\n`,
+  )
+  if (isAtLeast(level, 'replicated-memory')) expect(lost).toEqual([])
+  // An event that is gone was perhaps handled before; whatever else is found must be about something else than that.
+  expect(report.violations.filter(({ property }) => !LEFT_OPEN.has(property))).toEqual([])
+}
+
+const LEFT_OPEN: ReadonlySet<string> = new Set(['lost', 'phantom'])
+
+async function levelOf(url: string): Promise<Durability> {
+  const driver = (await crashEngine(url)).open(systemRuntime())
+  await driver.transport.connect()
+  const { durability } = driver.transport.capabilities
+  await driver.transport.close()
+  return durability
+}

@@ -1,0 +1,40 @@
+import { available, startPostgres, startRedis } from 'engines'
+import type { EngineServer } from 'engines'
+
+/** An engine with a server, as the fault tests start it: at its durable settings. */
+export interface Ground {
+  readonly name: 'postgres' | 'redis'
+  /** Whether its server can be had here. */
+  readonly available: boolean
+  /** Starts a server of its own: it will be hurt. */
+  start(options?: GroundOptions): Promise<EngineServer>
+}
+
+export interface GroundOptions {
+  /** Parameters of postgresql.conf, or directives of redis.conf. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** Where the data folder is made. */
+  readonly inside?: string
+}
+
+export const POSTGRES: Ground = {
+  name: 'postgres',
+  available: await available('postgres'),
+  start: (options = {}) => startPostgres({ own: true, ...options }),
+}
+
+/** With an append-only file that is synced before the answer. */
+export const REDIS: Ground = {
+  name: 'redis',
+  available: await available('redis-server'),
+  start: ({ settings = {}, ...options } = {}) =>
+    startRedis({
+      own: true,
+      appendfsync: 'always',
+      settings: { 'maxmemory-policy': 'noeviction', ...settings },
+      ...options,
+    }),
+}
+
+/** Those that are there. */
+export const GROUNDS: readonly Ground[] = [POSTGRES, REDIS].filter((ground) => ground.available)

@@ -1,0 +1,110 @@
+import { startFaultProxy } from 'engines'
+import { describe, expect, it } from 'vitest'
+import { GROUNDS } from './grounds.ts'
+import { createScene, lasting } from './scene.ts'
+
+/** Every published event has these bytes in its body, nothing else does. */
+const IN_A_PUBLISH = '"source":"/crash"'
+
+describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
+  it('loses nothing by latency, slow lines and small pieces', { timeout: 120_000 }, async () => {
+    await using server = await ground.start()
+    await using proxy = await startFaultProxy(server.url)
+    await using scene = createScene({ name: `network-slow-${ground.name}`, url: server.url })
+    await scene.join(proxy.url)
+    await scene.join(proxy.url)
+    scene.load(20)
+    await scene.progress()
+    await proxy.set({ latencyMs: { toServer: 20, toClient: 30 } })
+    await scene.progress()
+    await proxy.set({ pieceBytes: 50, latencyMs: { toClient: 5 } })
+    await scene.progress()
+    await proxy.set({ bytesPerSecond: 100_000 })
+    await scene.progress()
+    await proxy.heal()
+    expect((await scene.finish()).violations).toEqual([])
+  })
+
+  it(
+    'hands the partitions of a member over that is cut off, and takes nothing from it afterwards',
+    { timeout: 120_000 },
+    async () => {
+      await using server = await ground.start()
+      await using first = await startFaultProxy(server.url)
+      await using second = await startFaultProxy(server.url)
+      await using scene = createScene({ name: `network-partition-${ground.name}`, url: server.url })
+      const [cutOff, other] = [await scene.join(first.url), await scene.join(second.url)]
+      scene.load()
+      await scene.progress(50, cutOff)
+      await first.set({ hold: 'both' })
+      await lasting(2_500)
+      await scene.progress(20, other)
+      await first.heal()
+      await scene.progress(20, cutOff)
+      // One way only: requests arrive, answers do not.
+      await second.set({ hold: 'toClient' })
+      await lasting(2_500)
+      await second.heal()
+      await scene.progress(20, other)
+      const { violations, counts } = await scene.finish()
+      expect(violations).toEqual([])
+      expect(counts.uncleanClaims, 'nobody took over').toBeGreaterThan(0)
+    },
+  )
+
+  it('survives resets at any moment, and requests and answers that get lost', { timeout: 120_000 }, async () => {
+    await using server = await ground.start()
+    await using proxy = await startFaultProxy(server.url)
+    await using scene = createScene({ name: `network-resets-${ground.name}`, url: server.url })
+    const member = await scene.join(proxy.url)
+    await scene.join(proxy.url)
+    scene.load()
+    await scene.progress(50)
+    for (let resets = 0; resets < 5; resets += 1) {
+      proxy.resetAll()
+      await lasting(100)
+    }
+    await scene.progress()
+    for (const does of ['reset-request', 'reset-reply', 'close-request', 'swallow-reply'] as const) {
+      const struck = proxy.next('struck')
+      proxy.strike({ at: IN_A_PUBLISH, does })
+      await struck
+      await scene.progress(20, member)
+    }
+    for (const direction of ['toServer', 'toClient'] as const) {
+      for (const how of ['reset', 'close'] as const) {
+        const cut = proxy.next('cut')
+        await proxy.set({ cut: { direction, afterBytes: 5_000, how } })
+        await cut
+        await proxy.heal()
+        await scene.progress()
+      }
+    }
+    await proxy.set({ refuse: true })
+    proxy.resetAll()
+    await lasting(1_000)
+    await proxy.heal()
+    await scene.progress()
+    expect((await scene.finish()).violations).toEqual([])
+  })
+
+  it('notices a connection that is dead at the other end', { timeout: 120_000 }, async () => {
+    await using server = await ground.start()
+    await using proxy = await startFaultProxy(server.url)
+    await using scene = createScene({ name: `network-half-open-${ground.name}`, url: server.url })
+    const member = await scene.join(proxy.url)
+    await scene.join()
+    scene.load()
+    await scene.progress(50, member)
+    const swallowed = proxy.next('swallowed')
+    await proxy.set({ swallow: 'both' })
+    await swallowed
+    // Longer than the leases, shorter than any of its timeouts.
+    await lasting(2_500)
+    await proxy.heal()
+    await scene.progress(20, member)
+    const { violations, counts } = await scene.finish()
+    expect(violations).toEqual([])
+    expect(counts.uncleanClaims, 'nobody took over').toBeGreaterThan(0)
+  })
+})

@@ -1,0 +1,167 @@
+import { setTimeout } from 'node:timers/promises'
+import { isMillraceError, systemRuntime } from '@millrace/core'
+import { waitFor, type HistoryEntry, type Unstamped } from '@millrace/core/testing'
+import { checkCrashes, type CrashReport } from '../crash/checker.ts'
+import { crashEngine } from '../crash/crash-engine.ts'
+import { drainAll } from '../crash/drain.ts'
+import { LEASE_MS } from '../crash/events.ts'
+import { keepEvidence } from '../crash/evidence.ts'
+import { readFinalState } from '../crash/final-state.ts'
+import { machineNow } from '../crash/history-file.ts'
+import { createMember, type Member } from '../crash/member.ts'
+
+export interface SceneOptions {
+  /** Of the tests, for the file of the report. */
+  readonly name: string
+  /** The engine as the checker reaches it: without a proxy, with all rights. */
+  readonly url: string
+  readonly leaseMs?: number
+  /** Milliseconds that a publish may take. Default: that of the bus. */
+  readonly publishTimeoutMs?: number
+}
+
+/** A member of a scene: it has connections of its own, and lives in the process of the test. */
+export interface SceneMember extends Member {
+  readonly name: string
+  /** What it could tell no caller. */
+  readonly errors: readonly unknown[]
+}
+
+/** Publishers and handlers under load in the process of the test, with a history of all that they do. */
+export interface Scene {
+  readonly history: readonly HistoryEntry[]
+  /** Lets another member join the groups, over `url` (default: that of the scene). */
+  join(url?: string): Promise<SceneMember>
+  /** Lets one go in peace. */
+  leave(member: SceneMember): Promise<void>
+  /** All members publish in turn, one event every `everyMs` milliseconds (default 5), until the scene is finished. */
+  load(everyMs?: number): void
+  /** Writes down what was done to the engine. */
+  nemesis(phase: 'crash' | 'stall' | 'restart'): void
+  /** How many events were stored, or handled to their end, since `at` (default: ever). */
+  count(what: 'stored' | 'handled', at?: number): number
+  /**
+   * Waits until that many more events (default 20) were stored and handled than now, by this member or by all together; gives how long
+   * the first of each took, in milliseconds.
+   */
+  progress(least?: number, by?: SceneMember): Promise<{ readonly storedMs: number; readonly handledMs: number }>
+  /** Stops publishing, drains, lets the members go, and judges. Keeps the report where `MILLRACE_EVIDENCE` says. */
+  finish(facts?: Readonly<Record<string, unknown>>): Promise<CrashReport>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** The first number that is published: behind those that ask for waits of seconds. */
+const FIRST = 1_600
+
+/** Sets a scene on an engine that is there. */
+export function createScene({ name, url, leaseMs = LEASE_MS, publishTimeoutMs }: SceneOptions): Scene {
+  const history: HistoryEntry[] = []
+  const members = new Set<SceneMember>()
+  const publishing = new Set<Promise<void>>()
+  let timer: NodeJS.Timeout | undefined
+  let started = 0
+  let published = FIRST
+
+  const recordAs =
+    (process: string) =>
+    (entry: Unstamped): void =>
+      void history.push({ at: machineNow(), process, ...entry })
+
+  function publishNext(): void {
+    const all = [...members]
+    const member = all[published % all.length]
+    published += 1
+    if (member === undefined) return
+    const one = member.publish(published).finally(() => publishing.delete(one))
+    publishing.add(one)
+  }
+
+  const scene: Scene = {
+    history,
+    async join(through = url) {
+      started += 1
+      const member = createMember({
+        engine: await crashEngine(through),
+        record: recordAs(`m${started}`),
+        leaseMs,
+        groups: ['billing', 'audit'],
+        onError: (error) => errors.push(error),
+        ...(publishTimeoutMs === undefined ? {} : { publishTimeoutMs }),
+      })
+      const errors: unknown[] = []
+      const joined = { ...member, name: `m${started}`, errors }
+      members.add(joined)
+      await member.join()
+      return joined
+    },
+    async leave(member) {
+      members.delete(member)
+      await member.close({ timeoutMs: 3_000 })
+    },
+    load(everyMs = 5) {
+      clearInterval(timer)
+      timer = setInterval(publishNext, everyMs)
+    },
+    nemesis: (phase) => recordAs('nemesis')({ kind: 'engine', phase }),
+    count: (what, at = 0) => history.filter((entry) => entry.at > at && isDone(entry, what)).length,
+    async progress(least = 20, by) {
+      const from = history.length
+      const began = machineNow()
+      const firstOf = (what: 'stored' | 'handled'): number | undefined => {
+        const done = history
+          .slice(from)
+          .filter((entry) => isDone(entry, what) && (by === undefined || entry.process === by.name))
+        return done.length < least ? undefined : Math.round((done[0]?.at ?? began) - began)
+      }
+      const both = await waitFor(
+        () => {
+          const [storedMs, handledMs] = [firstOf('stored'), firstOf('handled')]
+          return storedMs === undefined || handledMs === undefined ? undefined : { storedMs, handledMs }
+        },
+        { timeoutMs: 60_000, what: `${least} events to be stored and handled` },
+      )
+      return both
+    },
+    async finish(facts = {}) {
+      clearInterval(timer)
+      await Promise.all(publishing)
+      const driver = (await crashEngine(url)).open(systemRuntime())
+      try {
+        await driver.transport.connect()
+        await drainAll({
+          driver,
+          operator: await crashEngine(url),
+          record: recordAs('operator'),
+          healed: () => members.forEach((member) => member.heal()),
+        })
+        await Promise.all([...members].map((member) => scene.leave(member)))
+        const report = checkCrashes(history, await readFinalState(driver))
+        keepEvidence(name, { name, ...facts, ...report })
+        return report
+      } finally {
+        await driver.transport.close()
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      await Promise.all([...members].map((member) => scene.leave(member).catch(() => undefined)))
+    },
+  }
+  return scene
+}
+
+/** How long a fault lasts, in milliseconds. */
+export async function lasting(ms: number): Promise<void> {
+  await setTimeout(ms)
+}
+
+/** The codes of the errors, each once. */
+export function codesOf(errors: readonly unknown[]): readonly string[] {
+  return [...new Set(errors.map((error) => (isMillraceError(error) ? error.code : String(error))))].toSorted()
+}
+
+function isDone(entry: HistoryEntry, what: 'stored' | 'handled'): boolean {
+  return what === 'stored'
+    ? entry.kind === 'publish' && entry.phase === 'ok'
+    : entry.kind === 'handle' && entry.phase === 'end' && entry.outcome === 'done'
+}
