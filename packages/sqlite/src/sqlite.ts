@@ -22,7 +22,7 @@ export function sqlite(options: string | SqliteOptions): Engine {
       const life = createLifecycle(settings, runtime)
       return {
         transport: createTransport(life, runtime),
-        stores: createStores(life),
+        stores: createStores(life, settings, runtime),
         diagnose: async ({ verify = false } = {}) => life.current().reader.call('diagnose', { verify }),
       }
     },

@@ -1,8 +1,14 @@
-import type { Stores } from '@millrace/core/driver'
+import type { Runtime, Stores } from '@millrace/core/driver'
+import type { Settings } from '../settings.ts'
+import { createCallerTransactions } from './caller-transaction.ts'
 import type { Lifecycle } from './connection.ts'
+import { createHandlerTransactions } from './handler-transactions.ts'
+import { createInboxStore } from './inbox.ts'
+import { createOutboxStore } from './outbox.ts'
 
 /** The stores over one file: what changes goes to the writer, what looks goes to the reader. */
-export function createStores(life: Lifecycle): Stores {
+export function createStores(life: Lifecycle, settings: Settings, runtime: Runtime): Stores {
+  const handlers = createHandlerTransactions()
   const write: () => ReturnType<Lifecycle['current']>['writer'] = () => life.current().writer
   const read: () => ReturnType<Lifecycle['current']>['reader'] = () => life.current().reader
   return {
@@ -36,5 +42,7 @@ export function createStores(life: Lifecycle): Stores {
       byId: async (id, source) => read().call('findById', { id, source }),
       byCorrelation: async (correlationId, limit) => read().call('findByCorrelation', { correlationId, limit }),
     },
+    outbox: createOutboxStore(life, createCallerTransactions(settings, runtime), handlers),
+    inbox: createInboxStore(life, handlers),
   }
 }

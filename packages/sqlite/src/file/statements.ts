@@ -21,7 +21,13 @@ export function createStatements(db: DatabaseSync): Statements {
   const arraysByText = new Map<string, StatementSync>()
   const prepared = (text: string): StatementSync => {
     let statement = byText.get(text)
-    if (statement === undefined) byText.set(text, (statement = db.prepare(text)))
+    if (statement === undefined) {
+      statement = db.prepare(text)
+      // A caller's own handle may have other defaults.
+      statement.setReadBigInts(false)
+      statement.setReturnArrays(false)
+      byText.set(text, statement)
+    }
     return statement
   }
   return {
@@ -33,6 +39,7 @@ export function createStatements(db: DatabaseSync): Statements {
       let statement = arraysByText.get(text)
       if (statement === undefined) {
         statement = db.prepare(text)
+        statement.setReadBigInts(false)
         statement.setReturnArrays(true)
         arraysByText.set(text, statement)
       }

@@ -37,13 +37,21 @@ export function createWriter(host: Host): Server {
   let queue: Call[] = []
   let scheduled = false
   let closed = false
+  let enforcing = false
   let retention = host.setTimer(lookAtRetention, settings.retentionEveryMs)
 
   function accept(call: Call): void {
+    if (call.name === 'applyInbox') enforceForeignKeys()
     if (call.name === 'join') heartbeats.start(call.input as JoinInput)
     if (call.name === 'removeMember') heartbeats.stop(call.input as string)
     queue.push(call.name === 'join' ? { ...call, name: 'addMember', input: (call.input as JoinInput).member } : call)
     schedule()
+  }
+
+  /** Tables of callers count on them; our own do not need them, and are quicker without. */
+  function enforceForeignKeys(): void {
+    if (!enforcing) db.exec('PRAGMA foreign_keys = 1')
+    enforcing = true
   }
 
   function schedule(): void {
@@ -92,7 +100,7 @@ export function createWriter(host: Host): Server {
 
   function lookAtRetention(): void {
     if (closed) return
-    if (mayDrop(sql)) accept({ id: 0, name: 'dropChunk', input: undefined })
+    if (mayDrop(sql, host.now())) accept({ id: 0, name: 'dropChunk', input: undefined })
     retention = host.setTimer(lookAtRetention, settings.retentionEveryMs)
   }
 

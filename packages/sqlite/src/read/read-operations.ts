@@ -4,7 +4,9 @@ import { diagnose } from './diagnose.ts'
 import { fetch } from './fetch.ts'
 import { findByCorrelation, findById } from './find.ts'
 import { observe } from './group-view.ts'
+import { inboxHas } from './inbox.ts'
 import { dueEntries, laneCounts, laneKeys } from './lane.ts'
+import { failingRows, observeRelay, outboxStatus, takeOutbox } from './outbox.ts'
 import { lag, list } from './topics.ts'
 
 /** Everything that only reads, by name. An operation that is a generator rests between slices. */
@@ -24,6 +26,11 @@ export type ReadOperations = {
   readonly deadLettersAmong: typeof deadLettersAmong
   readonly countDeadLetters: typeof countDeadLetters
   readonly diagnose: typeof diagnose
+  readonly inboxHas: typeof inboxHas
+  readonly observeRelay: typeof observeRelay
+  readonly takeOutbox: typeof takeOutbox
+  readonly outboxStatus: typeof outboxStatus
+  readonly failingRows: typeof failingRows
 }
 
 export const READ_OPERATIONS: ReadOperations = {
@@ -42,6 +49,11 @@ export const READ_OPERATIONS: ReadOperations = {
   deadLettersAmong,
   countDeadLetters,
   diagnose,
+  inboxHas,
+  observeRelay,
+  takeOutbox,
+  outboxStatus,
+  failingRows,
 }
 
 export type ReadName = keyof ReadOperations

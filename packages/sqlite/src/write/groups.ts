@@ -57,6 +57,7 @@ export function removeGroup(state: WriterState, { group }: { readonly group: str
     state.sql.run(`DELETE FROM ${table} WHERE group_id = ?`, groupId)
   }
   state.sql.run('DELETE FROM members WHERE group_name = ?', group)
+  state.sql.run('DELETE FROM inbox WHERE group_name = ?', group)
   state.sql.run('DELETE FROM groups WHERE id = ?', groupId)
   state.retentionWanted = true
 }

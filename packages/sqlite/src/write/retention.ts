@@ -13,16 +13,19 @@ const SELECT_FRONT = `
 const DELETE_FRONT = 'DELETE FROM events WHERE pos > ((?1 << 44) | ?2) AND pos <= ((?1 << 44) | ?3)'
 
 /** Whether there is anything to look at, so that idle processes never take the writer lock. */
-export function mayDrop(sql: Statements): boolean {
+export function mayDrop(sql: Statements, now: number): boolean {
   const row = sql.get<{ may: number }>(
-    `SELECT EXISTS (SELECT 1 FROM topics WHERE retention <> '{}') OR EXISTS (SELECT 1 FROM removed_partitions) AS may`,
+    `SELECT EXISTS (SELECT 1 FROM topics WHERE retention <> '{}') OR EXISTS (SELECT 1 FROM removed_partitions)
+       OR EXISTS (SELECT 1 FROM inbox WHERE keep_until < ?) AS may`,
+    now,
   )
   return row?.may === 1
 }
 
-/** Drops at most a chunk of what is beyond the limits of its topic, or of removed topics; whether there may be more. */
+/** Drops at most a chunk of what is beyond the limits of its topic, of removed topics, or of inboxes; whether there may be more. */
 export function dropChunk(state: WriterState): boolean {
   if (dropRemoved(state) >= CHUNK) return true
+  if (dropRemembered(state) >= CHUNK) return true
   for (const { name } of state.sql.all<{ name: string }>(`SELECT name FROM topics WHERE retention <> '{}'`)) {
     const topic = state.topics.get(name)
     if (topic !== undefined && dropFrom(state, topic) >= CHUNK) return true
@@ -40,6 +43,15 @@ function dropRemoved(state: WriterState): number {
   )
   if (dropped < CHUNK) state.sql.run('DELETE FROM removed_partitions WHERE id = ?', removed.id)
   return CHUNK
+}
+
+/** Inbox rows that nobody can need any more. */
+function dropRemembered({ sql, now }: WriterState): number {
+  return sql.run(
+    `DELETE FROM inbox WHERE (group_name, source, id, generation) IN (
+       SELECT group_name, source, id, generation FROM inbox WHERE keep_until < ? ORDER BY keep_until LIMIT ${CHUNK})`,
+    now(),
+  )
 }
 
 interface Front {

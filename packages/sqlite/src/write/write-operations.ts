@@ -1,7 +1,9 @@
 import { putDeadLetters, discard, requeue } from './dead-letters.ts'
 import { ensureGroup, removeGroup, seek } from './groups.ts'
+import { applyInbox } from './inbox.ts'
 import { addToLane, settleLane, unpark } from './lane.ts'
 import { addMember, beat, claim, expel, giveBack, putFilter, removeMember } from './leases.ts'
+import { claimRelay, releaseRelay, renewRelay, resolveOutbox, settleOutbox } from './outbox.ts'
 import { publish } from './publish.ts'
 import { dropChunk } from './retention.ts'
 import { settle } from './settle.ts'
@@ -30,6 +32,12 @@ export type WriteOperations = {
   readonly requeue: typeof requeue
   readonly discard: typeof discard
   readonly dropChunk: typeof dropChunk
+  readonly claimRelay: typeof claimRelay
+  readonly renewRelay: typeof renewRelay
+  readonly releaseRelay: typeof releaseRelay
+  readonly settleOutbox: typeof settleOutbox
+  readonly resolveOutbox: typeof resolveOutbox
+  readonly applyInbox: typeof applyInbox
 }
 
 export const WRITE_OPERATIONS: WriteOperations = {
@@ -54,6 +62,12 @@ export const WRITE_OPERATIONS: WriteOperations = {
   requeue,
   discard,
   dropChunk,
+  claimRelay,
+  renewRelay,
+  releaseRelay,
+  settleOutbox,
+  resolveOutbox,
+  applyInbox,
 }
 
 export type WriteName = keyof WriteOperations
