@@ -4,6 +4,7 @@ import { busOrderProperties } from './bus/bus-order.ts'
 import { busReadingProperties } from './bus/bus-reading.ts'
 import { deadLetterProperties } from './properties/dead-letters.ts'
 import { dedupeProperties } from './properties/dedupe.ts'
+import { fetchProperties } from './properties/fetch.ts'
 import { groupProperties } from './properties/groups.ts'
 import { lagProperties } from './properties/lag.ts'
 import { laneProperties } from './properties/lane.ts'
@@ -26,6 +27,7 @@ export const SUBJECTS: Readonly<Record<string, readonly Property[]>> = {
   groups: groupProperties,
   members: memberProperties,
   leases: leaseProperties,
+  fetch: fetchProperties,
   settle: settleProperties,
   lag: lagProperties,
   lane: laneProperties,

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import type { Driver, PartitionProgress, Progress } from '@millrace/core/driver'
+import type { PartitionProgress, Progress } from '@millrace/core/driver'
 import type { Context } from '../context.ts'
-import { patienceMs, within } from '../eventually.ts'
+import { GROUP, ids, positionOf, prepare, TOPIC, withoutEmpty } from '../group-work.ts'
 import type { Property } from '../property.ts'
-import { publishAll, record, type StoredPlace } from '../records.ts'
+import type { StoredPlace } from '../records.ts'
 import {
-  assertRising,
   consumeLeases,
   drain,
   fetchCount,
@@ -16,7 +15,7 @@ import {
   type Lease,
 } from '../worker.ts'
 
-/** What fetching and settling must do. */
+/** What settling must do. */
 export const settleProperties: readonly Property[] = [
   { id: '09 what was not settled comes again', run: notSettled },
   { id: '09 what was not settled comes again after a crash', needs: ['restart'], run: notSettledAfterCrash },
@@ -26,24 +25,7 @@ export const settleProperties: readonly Property[] = [
   { id: '14 attempts, ranges and marks survive a takeover', run: progressSurvives },
   { id: '14 attempts, ranges and marks survive a crash', needs: ['restart'], run: progressSurvivesCrash },
   { id: '15 the engine redelivers nothing by itself', run: noRedelivery },
-  { id: '20 a partition is fetched in the order of its positions', run: inOrder },
-  { id: '26 a fetch gives at most what was asked for', run: atMost },
-  { id: '26 a fetch leaves paused partitions alone', run: pausing },
-  { id: '26 a backlog in one partition does not starve the others', run: fairness },
-  { id: '29 a waiting fetch wakes on publish, signal and close', run: waking },
 ]
-
-const GROUP = 'hands'
-const TOPIC = 'work'
-
-async function prepare(driver: Driver, partitions: number, events: number): Promise<StoredPlace[]> {
-  await driver.transport.ensureTopic(TOPIC, { partitions })
-  await driver.transport.ensureGroup(GROUP, [TOPIC], 'earliest')
-  return publishAll(
-    driver,
-    Array.from({ length: events }, (_, at) => record({ topic: TOPIC, partition: at % partitions })),
-  )
-}
 
 async function notSettled({ open }: Context): Promise<void> {
   const driver = await open()
@@ -178,97 +160,6 @@ async function noRedelivery({ open }: Context): Promise<void> {
   assert.equal(places.length, 50)
 }
 
-async function inOrder({ open, random }: Context): Promise<void> {
-  const driver = await open()
-  const places = await prepare(driver, 4, 400)
-  const consumer = consumeLeases(driver, GROUP, TOPIC, await takeOver(driver, GROUP, TOPIC, 'm'))
-  const fetched = []
-  while (fetched.length < 400) fetched.push(...(await consumer.fetch({ max: random.integer(1, 60) })))
-  assertRising(fetched)
-  for (const partition of [0, 1, 2, 3]) {
-    const own = (each: { partition: number }): boolean => each.partition === partition
-    assert.deepEqual(
-      fetched.filter(own).map(({ id }) => id),
-      places.filter(own).map(({ id }) => id),
-    )
-  }
-}
-
-async function atMost({ open, random }: Context): Promise<void> {
-  const driver = await open()
-  await prepare(driver, 5, 100)
-  const consumer = consumeLeases(driver, GROUP, TOPIC, await takeOver(driver, GROUP, TOPIC, 'm'))
-  let count = 0
-  while (count < 100) {
-    const max = random.pick([1, 2, 3, 7, 13])
-    const { length } = await consumer.fetch({ max })
-    assert.ok(length >= 1 && length <= max, `${length} events for a fetch of at most ${max}`)
-    count += length
-  }
-}
-
-async function pausing({ open }: Context): Promise<void> {
-  const driver = await open()
-  const places = await prepare(driver, 3, 30)
-  const consumer = consumeLeases(driver, GROUP, TOPIC, await takeOver(driver, GROUP, TOPIC, 'm'))
-  const paused = new Set([0, 2])
-  const some = []
-  while (some.length < 10) some.push(...(await consumer.fetch({ max: 4, paused })))
-  assert.deepEqual(ids(some), ids(places.filter(({ partition }) => partition === 1)), 'only what is not paused')
-  const waiting = consumer.fetch({ max: 4, paused, signal: AbortSignal.timeout(patienceMs()) })
-  await publishAll(driver, [
-    record({ topic: TOPIC, partition: 0 }),
-    record({ topic: TOPIC, partition: 1, id: 'woken' }),
-  ])
-  assert.deepEqual(ids(await waiting), ['woken'])
-  const rest = await fetchCount(consumer, 21, 100)
-  assert.deepEqual(new Set(rest.map(({ partition }) => partition)), paused, 'paused events come when they may')
-}
-
-async function fairness({ open }: Context): Promise<void> {
-  const driver = await open()
-  await driver.transport.ensureTopic(TOPIC, { partitions: 4 })
-  await driver.transport.ensureGroup(GROUP, [TOPIC], 'earliest')
-  await publishAll(
-    driver,
-    Array.from({ length: 900 }, () => record({ topic: TOPIC, partition: 1 })),
-  )
-  await publishAll(
-    driver,
-    [0, 2, 3].map((partition) => record({ topic: TOPIC, partition })),
-  )
-  const consumer = consumeLeases(driver, GROUP, TOPIC, await takeOver(driver, GROUP, TOPIC, 'm'))
-  const early = []
-  for (let fetches = 0; fetches < 4; fetches += 1) early.push(...(await consumer.fetch({ max: 20 })))
-  assert.deepEqual(new Set(early.map(({ partition }) => partition)), new Set([0, 1, 2, 3]))
-}
-
-async function waking({ open }: Context): Promise<void> {
-  const driver = await open()
-  await prepare(driver, 2, 0)
-  const leases = await takeOver(driver, GROUP, TOPIC, 'm')
-  const consumer = consumeLeases(driver, GROUP, TOPIC, leases)
-  for (let round = 0; round < 20; round += 1) {
-    const fetching = consumer.fetch({ max: 10 })
-    const [place] = await publishAll(driver, [record({ topic: TOPIC, partition: round % 2 })])
-    assert.deepEqual(ids(await within('a publish wakes the fetch', fetching)), [place?.id])
-  }
-  const stop = new AbortController()
-  const aborted = consumer.fetch({ max: 10, signal: stop.signal })
-  stop.abort()
-  assert.deepEqual(await within('the signal ends the fetch', aborted), [])
-  assert.deepEqual(await consumer.fetch({ max: 10, signal: AbortSignal.abort() }), [], 'a signal that has fired')
-  const closed = consumer.fetch({ max: 10 })
-  await consumer.close()
-  await consumer.close()
-  assert.deepEqual(await within('closing the consumer ends the fetch', closed), [])
-  const next = consumeLeases(driver, GROUP, TOPIC, leases)
-  await fetchCount(next, 20)
-  const blocked = next.fetch({ max: 10 })
-  await within('closing while a fetch is blocked', driver.transport.close())
-  assert.deepEqual(await within('closing the engine ends the fetch', blocked), [])
-}
-
 /** Progress that uses every field. */
 function fullProgress(places: readonly StoredPlace[], lease: Lease): PartitionProgress {
   const own = places.filter(({ partition }) => partition === lease.partition)
@@ -299,19 +190,4 @@ function plain({
   ...progress
 }: PartitionProgress): Progress {
   return progress
-}
-
-/** Absent and undefined marks are the same. */
-function withoutEmpty(progress: Progress | undefined): Progress | undefined {
-  if (progress === undefined || progress.starting !== undefined) return progress
-  const { starting: _, ...rest } = progress
-  return rest
-}
-
-function positionOf(places: readonly StoredPlace[], index: number): string {
-  return places[index]?.position ?? ''
-}
-
-function ids(records: readonly { readonly id: string; readonly partition: number }[]): string[] {
-  return records.toSorted((a, b) => a.partition - b.partition).map(({ id }) => id)
 }

@@ -11,6 +11,8 @@ export interface TopicRun {
   readonly committer: Committer
   readonly partitions: ReadonlyMap<number, PartitionRun>
   add(run: PartitionRun): void
+  /** Whether the engine has stored how far the partition is fetched, so that its events may be handed to handlers. */
+  isMarked(run: PartitionRun): boolean
   /** Forgets a partition: what is fetched of it from now on is ignored. */
   remove(run: PartitionRun): void
   /** Something changed that may let the reading go on: room in the buffers, a partition that rested. */
@@ -60,6 +62,10 @@ export function createTopicRun(options: TopicRunOptions): TopicRun {
       partitions.set(run.partition, run)
       stale = true
       wake()
+    },
+    isMarked({ partition, fetchedHigh }) {
+      const marked = consumer?.marked?.(partition)
+      return marked !== undefined && fetchedHigh !== undefined && fetchedHigh <= marked
     },
     remove(run) {
       if (partitions.get(run.partition) !== run) return
@@ -117,7 +123,12 @@ export function createTopicRun(options: TopicRunOptions): TopicRun {
     }
     fetching = new AbortController()
     paused = resting()
-    return consumer.fetch({ max: FETCH_RECORDS, signal: fetching.signal, ...(paused.size > 0 ? { paused } : {}) })
+    return consumer.fetch({
+      max: FETCH_RECORDS,
+      mark: true,
+      signal: fetching.signal,
+      ...(paused.size > 0 ? { paused } : {}),
+    })
   }
 
   /** Partitions that have enough in hand: their window is full, or they wait for suspects. */

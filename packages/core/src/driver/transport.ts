@@ -165,7 +165,18 @@ export interface Consumer {
     readonly max: number
     readonly paused?: ReadonlySet<number>
     readonly signal?: AbortSignal
+    /**
+     * The driver may store the fetched-high mark of what it returns in the same step, under the tokens; see `marked`.
+     * A `settle` that was under way meanwhile does not take the mark back.
+     */
+    readonly mark?: boolean
   }): Promise<readonly StoredRecord[]>
+
+  /**
+   * Up to where fetches with `mark` have stored the mark of a partition, under its token; the core stores what lies
+   * beyond. Absent in a driver that never stores it: it saves a round trip before an event is handed to its handler.
+   */
+  marked?(partition: number): Position | undefined
 
   /**
    * Stores progress under each partition's token: all of one partition or nothing. Resolves, when a crash of the process

@@ -1,3 +1,4 @@
+import type { Position } from '../driver/position.ts'
 import type { GroupInfo, PartitionLag, PartitionProgress, Progress, StartAt } from '../driver/transport.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { MemoryEngine } from './engine.ts'
@@ -86,9 +87,26 @@ export function settle(
   for (const { partition, token, newlySettled: _, ...progress } of changes) {
     const state = underToken(engine, { group, topic, partition }, token)
     if (state === undefined) fenced.push(partition)
-    else state.progress = progress
+    else state.progress = { ...progress, fetchedHigh: later(state.progress.fetchedHigh, progress.fetchedHigh) }
   }
   return fenced
+}
+
+/** Stores that the events up to a position may be handed to a handler; false when the token has moved on. */
+export function mark(
+  engine: MemoryEngine,
+  place: { readonly group: string; readonly topic: string; readonly partition: number },
+  { token, position }: { readonly token: number; readonly position: Position },
+): boolean {
+  const state = underToken(engine, place, token)
+  if (state === undefined) return false
+  state.progress = { ...state.progress, fetchedHigh: later(state.progress.fetchedHigh, position) }
+  return true
+}
+
+function later(one: Position | undefined, other: Position | undefined): Position | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return one > other ? one : other
 }
 
 /** How far the group is behind in each partition. Exact, as positions have no gaps. */

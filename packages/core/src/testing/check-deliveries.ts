@@ -61,14 +61,16 @@ function duplicatesOf(
   let allowed = 0
   const first = firstDone(runs)
   if (first === undefined) return { allowed, without }
-  // An owner that has lost its lease may not know it yet when it begins.
-  const leased = (claims.get(partitionNameOf(first)) ?? []).findLast(
-    ({ process, line }) => process === first.process && line < first.startLine,
-  )
+  // An owner that has lost its lease may not know it yet when it begins, be it the first or the second.
+  const leasedAt = (run: Handling): number =>
+    (claims.get(partitionNameOf(run)) ?? []).findLast(
+      ({ process, line }) => process === run.process && line < run.startLine,
+    )?.line ?? 0
   for (const run of runs) {
     if (run.startLine <= first.endLine) continue
     const since = claims.get(partitionNameOf(run)) ?? []
-    if (since.some(({ line, clean }) => !clean && line > (leased?.line ?? 0) && line < run.startLine)) {
+    const owned = Math.min(leasedAt(first), leasedAt(run))
+    if (since.some(({ line, clean }) => !clean && line > owned && line < run.startLine)) {
       allowed += 1
     } else {
       without.push({

@@ -1,9 +1,16 @@
 import type { Driver } from '../driver/driver.ts'
+import type { Position } from '../driver/position.ts'
 import type { StoredRecord } from '../driver/record.ts'
 import type { ConsumeOptions, Consumer } from '../driver/transport.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { SimulatedLink } from './simulated-link.ts'
 import { unreachable } from './simulated-server.ts'
+
+/** What a reply to a fetch says. */
+interface Fetched {
+  readonly records: readonly StoredRecord[]
+  readonly marks: readonly (readonly [partition: number, position: Position])[]
+}
 
 /** A consumer whose cursors are at the server: after any failure it is broken and another one must be opened. */
 export function createSimulatedConsumer(
@@ -14,6 +21,8 @@ export function createSimulatedConsumer(
   const closing = new AbortController()
   let session: { readonly epoch: number; readonly consumer: Consumer } | undefined
   let broken = false
+  // As far as replies told: a mark whose reply was lost is stored and not known of.
+  const marked = new Map<number, Position>()
 
   function sessionAt(server: { readonly driver: Driver; readonly epoch: number }): Consumer {
     session ??= { epoch: server.epoch, consumer: server.driver.transport.consume(options) }
@@ -22,7 +31,7 @@ export function createSimulatedConsumer(
   }
 
   return {
-    fetch({ max, paused, signal }) {
+    fetch({ max, paused, signal, mark = false }) {
       const stop = AbortSignal.any([driverClosing, closing.signal, ...(signal === undefined ? [] : [signal])])
       if (stop.aborted) return Promise.resolve([])
       if (broken) return Promise.reject(unreachable('lost'))
@@ -52,16 +61,19 @@ export function createSimulatedConsumer(
           stop.removeEventListener('abort', onStop)
           settle()
         }
-        const run = async (server: {
-          readonly driver: Driver
-          readonly epoch: number
-        }): Promise<readonly StoredRecord[]> => {
+        const run = async (server: { readonly driver: Driver; readonly epoch: number }): Promise<Fetched> => {
           arrived = true
-          if (cancelled) return []
-          return sessionAt(server).fetch({ max, signal: atServer.signal, ...(paused === undefined ? {} : { paused }) })
+          if (cancelled) return { records: [], marks: [] }
+          const consumer = sessionAt(server)
+          const rest = paused === undefined ? {} : { paused }
+          const records = await consumer.fetch({ max, mark, signal: atServer.signal, ...rest })
+          return { records, marks: marksOf(consumer, records) }
         }
         link.call({ isChange: false, run }).then(
-          (records) => finish(() => resolve(records)),
+          ({ records, marks }) => {
+            for (const [partition, position] of marks) marked.set(partition, position)
+            finish(() => resolve(records))
+          },
           (error: unknown) => {
             if (!cancelled) broken = true
             finish(() => reject(error))
@@ -69,6 +81,7 @@ export function createSimulatedConsumer(
         )
       })
     },
+    marked: (partition) => marked.get(partition),
     settle: (progress) => {
       const { topic, group } = options
       if (driverClosing.aborted) return Promise.reject(new MillraceError('closed', 'The simulated engine is closed.'))
@@ -86,4 +99,11 @@ export function createSimulatedConsumer(
       if (opened !== undefined) link.tell(() => void opened.close())
     },
   }
+}
+
+function marksOf(consumer: Consumer, records: readonly StoredRecord[]): Fetched['marks'] {
+  return [...new Set(records.map(({ partition }) => partition))].flatMap((partition) => {
+    const position = consumer.marked?.(partition)
+    return position === undefined ? [] : [[partition, position] as const]
+  })
 }

@@ -2,6 +2,7 @@ import type { MillraceError } from '@millrace/core/driver'
 import type { ReadOperations } from '../read/read-operations.ts'
 import type { WriteOperations } from '../write/write-operations.ts'
 import type { JoinInput } from './heartbeats.ts'
+import type { StandingFetch, StandingReply } from './standing-fetches.ts'
 
 type Operation = (state: never, input: never) => unknown
 type InputOf<Each extends Operation> = Parameters<Each>[1]
@@ -17,6 +18,7 @@ type CallsOf<Operations extends Record<string, Operation>> = {
 /** What the main thread may ask of the writer. */
 export type WriterCalls = CallsOf<WriteOperations> & {
   readonly join: { readonly input: JoinInput; readonly output: void }
+  readonly stand: { readonly input: StandingFetch; readonly output: StandingReply }
 }
 /** What the main thread may ask of the reader. */
 export type ReaderCalls = CallsOf<ReadOperations> & {

@@ -3,6 +3,7 @@ import type { Settings } from '../settings.ts'
 import { WRITE_OPERATIONS, type WriteName } from '../write/write-operations.ts'
 import type { WriterState } from '../write/writer-state.ts'
 import type { Call, Reply } from './host.ts'
+import type { StandingFetches } from './standing-fetches.ts'
 import type { Watchdog } from './watchdog.ts'
 
 /** After one wait in vain, how long the next ones are, in milliseconds, until one succeeds: the queue must not hang. */
@@ -16,11 +17,18 @@ const REPEATABLE: ReadonlySet<string> = new Set(['settle', 'settleLane', 'beat',
 
 /** Runs calls together in one transaction. */
 export interface Transactions {
-  /** One reply per call, in order. Never throws: a failure is the reply of whom it concerns. */
+  /**
+   * One reply per call, in order, and then those to the fetches that stood and are served. Never throws: a failure is the
+   * reply of whom it concerns.
+   */
   run(calls: readonly Call[]): Reply[]
 }
 
-export function createTransactions(state: WriterState, settings: Settings, watchdog: Watchdog): Transactions {
+export function createTransactions(
+  state: WriterState,
+  settings: Settings,
+  { watchdog, standing }: { readonly watchdog: Watchdog; readonly standing: StandingFetches },
+): Transactions {
   const { db } = state.sql
   let impatient = false
   let synced = true
@@ -83,9 +91,11 @@ export function createTransactions(state: WriterState, settings: Settings, watch
         return calls.map(({ id }) => ({ id, error: encoded, unknown }))
       }
       let replies: Reply[]
+      let served: Reply[]
       try {
         begin(calls)
         replies = runTogether(calls)
+        served = standing.serve()
         state.fault('before-commit')
       } catch (error) {
         rollBack()
@@ -102,7 +112,8 @@ export function createTransactions(state: WriterState, settings: Settings, watch
       } catch (error) {
         return fail(error, true)
       }
-      return replies
+      standing.served(served)
+      return [...replies, ...served]
     },
   }
 }

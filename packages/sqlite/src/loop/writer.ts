@@ -8,6 +8,7 @@ import type { WriterState } from '../write/writer-state.ts'
 import { createHeartbeats, type JoinInput } from './heartbeats.ts'
 import type { Call, Host, Server } from './host.ts'
 import { createCheckpoints } from './checkpoints.ts'
+import { createStandingFetches } from './standing-fetches.ts'
 import { createTransactions } from './transactions.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
@@ -31,7 +32,8 @@ export function createWriter(host: Host): Server {
     sources: createNameIds(sql, 'sources'),
     retentionWanted: false,
   }
-  const transactions = createTransactions(state, settings, watchdog)
+  const standing = createStandingFetches(state, host.reply)
+  const transactions = createTransactions(state, settings, { watchdog, standing })
   const checkpoints = createCheckpoints(sql, settings, host.fault)
   const heartbeats = createHeartbeats(host, accept)
   let queue: Call[] = []
@@ -41,6 +43,7 @@ export function createWriter(host: Host): Server {
   let retention = host.setTimer(lookAtRetention, settings.retentionEveryMs)
 
   function accept(call: Call): void {
+    if (call.name === 'stand') return standing.stand(call)
     if (call.name === 'applyInbox') enforceForeignKeys()
     if (call.name === 'join') heartbeats.start(call.input as JoinInput)
     if (call.name === 'removeMember') heartbeats.stop(call.input as string)

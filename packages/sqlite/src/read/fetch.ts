@@ -1,5 +1,5 @@
 import { EVENT_COLUMNS, type EventRow, typeNameOf } from './records.ts'
-import type { ReaderState } from './reader-state.ts'
+import type { EventReading } from './reader-state.ts'
 
 /** Where to read on, and how much in all. The order of the partitions is the order of their turns. */
 export interface FetchQuery {
@@ -18,7 +18,7 @@ const SELECT = `
   SELECT ${EVENT_COLUMNS} FROM events WHERE pos > ((?1 << 44) | ?2) AND pos < ((?1 + 1) << 44) ORDER BY pos LIMIT ?3`
 
 /** The next events of some partitions: an equal share for each, then what is left for those that have more. */
-export function fetch(state: ReaderState, { topic, partitions, max }: FetchQuery): FetchReply {
+export function fetch(state: EventReading, { topic, partitions, max }: FetchQuery): FetchReply {
   const ids = partitionIds(state, topic)
   const found = partitions.map(({ partition, after }) => ({
     partition,
@@ -50,7 +50,7 @@ export function fetch(state: ReaderState, { topic, partitions, max }: FetchQuery
   }
 }
 
-function partitionIds(state: ReaderState, topic: string): ReadonlyMap<number, number> {
+function partitionIds(state: EventReading, topic: string): ReadonlyMap<number, number> {
   const rows = state.sql.all<{ id: number; partition: number }>(
     'SELECT p.id, p.partition FROM partitions p JOIN topics t ON t.id = p.topic WHERE t.name = ?',
     topic,

@@ -1,6 +1,6 @@
 import type { StoredRecord } from '@millrace/core/driver'
 import { positionOf } from '../position.ts'
-import type { ReaderState } from './reader-state.ts'
+import type { EventReading } from './reader-state.ts'
 
 /** The columns of `EventRow`, in its order. */
 export const EVENT_COLUMNS = 'pos & 0xFFFFFFFFFFF, recorded, type, id, key, body'
@@ -8,7 +8,7 @@ export const EVENT_COLUMNS = 'pos & 0xFFFFFFFFFFF, recorded, type, id, key, body
 export type EventRow = [seq: number, recorded: number, type: number, id: string, key: string | null, body: string]
 
 /** The name of a type's number; names are never removed, so they are kept for good. */
-export function typeNameOf(state: ReaderState, type: number): string {
+export function typeNameOf(state: EventReading, type: number): string {
   let name = state.typeNames.get(type)
   if (name === undefined) {
     name = state.sql.get<{ name: string }>('SELECT name FROM types WHERE id = ?', type)?.name ?? ''

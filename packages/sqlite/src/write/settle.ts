@@ -2,7 +2,7 @@ import type { SettleRow } from '../progress-codec.ts'
 import type { WriterState } from './writer-state.ts'
 
 const UPDATE = `
-  UPDATE progress SET settled = ?, fetched_high = ?, ahead_count = ?, ahead = ?, attempts = ?, starting = ?
+  UPDATE progress SET settled = ?, fetched_high = max(fetched_high, ?), ahead_count = ?, ahead = ?, attempts = ?, starting = ?
   WHERE group_id = (SELECT id FROM groups WHERE name = ?) AND partition_id = ? AND token = ?`
 
 /** Stores progress, each partition under its token; returns the partitions whose token has moved on. */
