@@ -1,0 +1,116 @@
+import type { LinkListener, NodeRedisClient, RedisLink, Subscriber } from './link.ts'
+
+/** The kinds of clients of node-redis, told apart by how they send. */
+export interface NodeRedisKind<Client extends NodeRedisClient> {
+  /** Makes a client that is not connected yet; while `keepTrying` says so it opens a lost connection again. */
+  make(keepTrying: () => boolean): Client
+  readonly clustered: boolean
+  send(client: Client, args: readonly string[], key: string | undefined): Promise<unknown>
+}
+
+/** A link over clients of node-redis that the driver makes itself. */
+export function ownNodeRedisLink<Client extends NodeRedisClient>(kind: NodeRedisKind<Client>): RedisLink & Subscriber {
+  const listeners: LinkListener[] = []
+  const channels = new Map<string, (message: string) => void>()
+  let everConnected = false
+  let connected = false
+  let closed = false
+  let client = open()
+
+  function open(): Client {
+    const made = kind.make(() => everConnected && !closed)
+    const isCurrent = (): boolean => made === client
+    made.on('ready', () => {
+      if (isCurrent() && connected) for (const { onReady } of listeners) onReady()
+    })
+    made.on('error', (error) => {
+      if (isCurrent()) for (const { onError } of listeners) onError(error as Error)
+    })
+    return made
+  }
+
+  const link: RedisLink & Subscriber = {
+    clustered: kind.clustered,
+    get ready() {
+      return connected && !closed && (client.isReady ?? client.isOpen ?? true)
+    },
+    async connect() {
+      await client.connect()
+      everConnected = true
+      connected = true
+    },
+    send: (args, key) => kind.send(client, args, key),
+    listen: (listener) => void listeners.push(listener),
+    reset() {
+      if (closed || !connected) return
+      const old = client
+      connected = false
+      client = open()
+      void destroy(old)
+      void reopen()
+    },
+    subscriber: () => ownNodeRedisLink(kind),
+    async subscribe(channel, onMessage) {
+      channels.set(channel, onMessage)
+      await client.subscribe(channel, onMessage)
+    },
+    async close() {
+      closed = true
+      if (client.isOpen === false) return
+      await Promise.resolve(client.close()).catch(() => destroy(client))
+    },
+  }
+
+  async function reopen(): Promise<void> {
+    const opened = client
+    try {
+      await opened.connect()
+    } catch (error) {
+      for (const { onError } of listeners) onError(error as Error)
+      return
+    }
+    if (closed || client !== opened) return
+    connected = true
+    for (const [channel, onMessage] of channels) opened.subscribe(channel, onMessage).catch(() => undefined)
+    for (const { onReady } of listeners) onReady()
+  }
+
+  return link
+}
+
+/** A link over a client that the caller has made, and closes. */
+export function givenNodeRedisLink(
+  client: NodeRedisClient,
+  kind: Omit<NodeRedisKind<NodeRedisClient>, 'make'>,
+): RedisLink {
+  const listeners: LinkListener[] = []
+  return {
+    clustered: kind.clustered,
+    get ready() {
+      return client.isReady ?? client.isOpen ?? true
+    },
+    async connect() {
+      if (client.isOpen === false) await client.connect()
+      client.on('ready', () => {
+        for (const { onReady } of listeners) onReady()
+      })
+      client.on('error', (error) => {
+        for (const { onError } of listeners) onError(error as Error)
+      })
+    },
+    send: (args, key) => kind.send(client, args, key),
+    listen: (listener) => void listeners.push(listener),
+    reset() {},
+    subscriber: () =>
+      ownNodeRedisLink({ ...kind, make: () => (client.duplicate === undefined ? client : client.duplicate()) as NodeRedisClient }),
+    async close() {},
+  }
+}
+
+async function destroy(client: NodeRedisClient): Promise<void> {
+  try {
+    await client.destroy()
+  } catch {
+    // It was closed already.
+  }
+}

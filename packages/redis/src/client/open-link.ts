@@ -1,0 +1,99 @@
+import { MillraceError, type Runtime } from '@millrace/core/driver'
+import type { Settings } from '../settings.ts'
+import { ioredisLink } from './ioredis-link.ts'
+import type { RedisClient, RedisLink } from './link.ts'
+import { givenNodeRedisLink, ownNodeRedisLink } from './node-redis-link.ts'
+import { readUrl } from './read-url.ts'
+
+const LONGEST_PAUSE_MS = 2_000
+
+/** The link that the settings name, not connected yet. Throws `engine_url_invalid`, `config_invalid`. */
+export async function openLink(settings: Settings, runtime: Runtime): Promise<RedisLink> {
+  return settings.client === undefined ? ownLink(settings, runtime) : givenLink(settings.client)
+}
+
+async function ownLink(settings: Settings, runtime: Runtime): Promise<RedisLink> {
+  const { url = '', connectTimeoutMs, tls } = settings
+  const place = readUrl(url)
+  const library = await loadLibrary()
+  const options = (keepTrying: () => boolean) => ({
+    RESP: 2 as const,
+    disableOfflineQueue: true,
+    disableClientInfo: true,
+    ...place.credentials,
+    socket: {
+      connectTimeout: connectTimeoutMs,
+      ...(place.tls ? { tls: true as const, ...tls } : {}),
+      // Full jitter over a doubling bound, so that many clients of a restarted server do not come at once.
+      reconnectStrategy: (retries: number, cause: Error) =>
+        keepTrying() ? Math.round(runtime.random() * Math.min(LONGEST_PAUSE_MS, 50 * 2 ** retries)) : cause,
+    },
+  })
+  if (place.kind === 'cluster') {
+    return ownNodeRedisLink({
+      clustered: true,
+      make: (keepTrying) =>
+        library.createCluster({
+          rootNodes: place.nodes.map(({ host, port }) => ({ socket: { host, port } })),
+          defaults: options(keepTrying),
+        }),
+      send: (client, args, key) => client.sendCommand(key, false, [...args]),
+    })
+  }
+  if (place.kind === 'sentinel') {
+    return ownNodeRedisLink({
+      clustered: false,
+      make: (keepTrying) =>
+        library.createSentinel({
+          name: place.master,
+          sentinelRootNodes: [...place.nodes],
+          nodeClientOptions: options(keepTrying),
+          RESP: 2,
+        }),
+      send: (client, args) => client.sendCommand(false, [...args]),
+    })
+  }
+  return ownNodeRedisLink({
+    clustered: false,
+    make(keepTrying) {
+      const given = options(keepTrying)
+      const [node] = place.nodes
+      return library.createClient({ ...given, database: place.database, socket: { ...given.socket, ...node } })
+    },
+    send: (client, args) => client.sendCommand(args),
+  })
+}
+
+/** Client libraries are told apart by what they have. */
+function givenLink(client: RedisClient): RedisLink {
+  if ('call' in client && 'status' in client) return ioredisLink(client)
+  if (!('sendCommand' in client)) throw notAClient()
+  const send = client.sendCommand.bind(client) as (...given: unknown[]) => Promise<unknown>
+  if ('slots' in client) {
+    return givenNodeRedisLink(client, { clustered: true, send: (_, args, key) => send(key, false, [...args]) })
+  }
+  if ('getMasterNode' in client) {
+    return givenNodeRedisLink(client, { clustered: false, send: (_, args) => send(false, [...args]) })
+  }
+  return givenNodeRedisLink(client, { clustered: false, send: (_, args) => send(args) })
+}
+
+function notAClient(): MillraceError {
+  return new MillraceError(
+    'config_invalid',
+    'redis({ client }) takes a client of the packages redis (createClient, createCluster, createSentinel) or ioredis (Redis, Cluster).',
+    { path: 'client' },
+  )
+}
+
+async function loadLibrary(): Promise<typeof import('redis')> {
+  try {
+    return await import('redis')
+  } catch (cause) {
+    throw new MillraceError(
+      'config_invalid',
+      'The package "redis" is missing; it is the client that @millrace/redis connects with. Install it: npm install redis',
+      { cause },
+    )
+  }
+}
