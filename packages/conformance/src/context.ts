@@ -1,4 +1,5 @@
 import type { Driver, Engine } from '@millrace/core/driver'
+import type { CallerDatabase } from './callers.ts'
 import { createRandom, type Random } from './random.ts'
 import { suiteRuntime } from './suite-runtime.ts'
 
@@ -12,6 +13,8 @@ export interface ConformanceOptions {
   readonly restart?: (engine: Engine) => Engine | Promise<Engine>
   /** The same data for another process, while the first has it open. Left out where an engine has one process only. */
   readonly secondProcess?: (engine: Engine) => Engine | Promise<Engine>
+  /** The engine's database as its callers see it. Left out where callers have no transactions to share. */
+  readonly callers?: (engine: Engine) => CallerDatabase | Promise<CallerDatabase>
   /** Called with each engine when its property is done. */
   readonly cleanUp?: (engine: Engine) => void | Promise<void>
   /** What the driver must declare; other levels fail the suite. */
@@ -33,6 +36,8 @@ export interface Context {
   openSecond(options?: { readonly skewMs?: () => number }): Promise<Driver>
   /** The engine for another process. */
   secondEngine(): Promise<Engine>
+  /** The engine's database as callers see it, when the engine has made it. Closed at the end. Needs `callers`. */
+  callers(): Promise<CallerDatabase>
   /** Closes all that is open, giving nothing back, as a crash would; then opens again. Needs `restart`. */
   restart(): Promise<Driver>
   /** Runs at the end, before engines are closed. */
@@ -73,6 +78,12 @@ export async function createContext(options: ConformanceOptions, seed: number): 
     open: ({ skewMs } = {}) => openOne(engine, skewMs),
     openSecond: async ({ skewMs } = {}) => openOne(await secondEngine(), skewMs),
     secondEngine,
+    async callers() {
+      if (options.callers === undefined) throw new Error('This property needs `callers`.')
+      const database = await options.callers(engine)
+      releases.push(() => database.close())
+      return database
+    },
     async restart() {
       if (options.restart === undefined) throw new Error('This property needs `restart`.')
       await closeAll()

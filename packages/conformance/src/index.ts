@@ -1,3 +1,4 @@
+export type { CallerDatabase, CallerTransaction } from './callers.ts'
 export { conformance } from './conformance.ts'
 export type { ConformanceOptions, Context } from './context.ts'
 export { PROPERTIES } from './properties.ts'

@@ -2,15 +2,18 @@ import { busFailureProperties } from './bus/bus-failures.ts'
 import { busLifeProperties } from './bus/bus-life.ts'
 import { busOrderProperties } from './bus/bus-order.ts'
 import { busReadingProperties } from './bus/bus-reading.ts'
+import { busTransactionProperties } from './bus/bus-transactions.ts'
 import { deadLetterProperties } from './properties/dead-letters.ts'
 import { dedupeProperties } from './properties/dedupe.ts'
 import { fetchProperties } from './properties/fetch.ts'
 import { groupProperties } from './properties/groups.ts'
+import { inboxProperties } from './properties/inbox.ts'
 import { lagProperties } from './properties/lag.ts'
 import { laneProperties } from './properties/lane.ts'
 import { leaseProperties } from './properties/leases.ts'
 import { lifecycleProperties } from './properties/lifecycle.ts'
 import { memberProperties } from './properties/members.ts'
+import { outboxProperties } from './properties/outbox.ts'
 import { publishProperties } from './properties/publish.ts'
 import { readProperties } from './properties/read.ts'
 import { retentionProperties } from './properties/retention.ts'
@@ -33,11 +36,14 @@ export const SUBJECTS: Readonly<Record<string, readonly Property[]>> = {
   lane: laneProperties,
   'dead letters': deadLetterProperties,
   retention: retentionProperties,
+  outbox: outboxProperties,
+  inbox: inboxProperties,
   workload: workloadProperties,
   'bus: order': busOrderProperties,
   'bus: failures': busFailureProperties,
   'bus: life': busLifeProperties,
   'bus: reading': busReadingProperties,
+  'bus: transactions': busTransactionProperties,
 }
 
 /** All properties in one list. */

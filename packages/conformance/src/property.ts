@@ -6,6 +6,8 @@ export type Need =
   | 'restart'
   /** `secondProcess`: the engine can be opened twice at once. */
   | 'secondProcess'
+  /** `callers`: callers share the transactions of the engine's database. */
+  | 'callers'
   /** Capabilities that are not `none`. */
   | 'dedupe'
   | 'fencing'

@@ -8,7 +8,6 @@ export const ROWS_ELSEWHERE: Readonly<Record<number, string>> = {
   34: 'No port publishes with a delay: delayed work belongs to tasks and schedules.',
   35: 'As row 34; that a waiting event of one key holds up no other is row 21.',
   36: 'No port has priorities: they belong to tasks.',
-  46: 'No port takes part in the transactions of the caller: that belongs to the outbox of SQL drivers.',
   49: 'A move between engines is tested with the tool that makes it, for pairs of engines.',
 }
 

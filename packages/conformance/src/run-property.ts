@@ -31,6 +31,8 @@ export async function reasonToSkip(
       if (options.restart === undefined) return 'its data does not outlive a restart'
     } else if (need === 'secondProcess') {
       if (options.secondProcess === undefined) return 'it has one process only'
+    } else if (need === 'callers') {
+      if (options.callers === undefined) return 'it has no transactions that callers could share'
     } else if ((await capabilities())[need].level === 'none') {
       return `its capability "${need}" is none`
     }

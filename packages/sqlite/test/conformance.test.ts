@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { sqlite } from '../src/index.ts'
+import { callerDatabase } from './caller-database.ts'
 
 const CAPABILITIES = {
   durability: 'fsync',
@@ -26,6 +27,7 @@ for (const threads of [true, false]) {
     makeEngine: () => open(join(mkdtempSync(join(tmpdir(), 'millrace-conformance-')), 'events.db')),
     restart: (engine) => open(pathOf(engine)),
     secondProcess: (engine) => open(pathOf(engine)),
+    callers: (engine) => callerDatabase(pathOf(engine)),
     cleanUp: (engine) => rmSync(dirname(pathOf(engine)), { recursive: true, force: true }),
     capabilities: CAPABILITIES,
   })
