@@ -6,6 +6,8 @@ const CONTENDERS: Readonly<
 > = {
   'millrace-sqlite': () => import('./contenders/millrace-sqlite.ts'),
   'millrace-ingest': () => import('./contenders/millrace-ingest.ts'),
+  'millrace-redis': () => import('./contenders/millrace-redis.ts'),
+  'bare-redis': () => import('./contenders/bare-redis.ts'),
   'bare-sqlite': () => import('./contenders/bare-sqlite.ts'),
   bullmq: () => import('./contenders/bullmq.ts'),
   plainjob: () => import('./contenders/plainjob.ts'),

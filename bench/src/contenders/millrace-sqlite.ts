@@ -1,93 +1,12 @@
-import { createMillrace, type Millrace } from '@millrace/core'
+import { createMillrace } from '@millrace/core'
 import { sqlite } from '@millrace/sqlite'
 import { join } from 'node:path'
-import { OrderPlaced, orderOf } from '../payload.ts'
-import { callsPerSecond, countdown, latencies, percentile, type Measured, type Work } from '../work.ts'
+import type { Work } from '../work.ts'
+import { type Figures, measureMillrace } from './millrace-work.ts'
 
 /** Millrace on a SQLite file with the product's defaults: FULL, envelope, validation, order by key, fenced settle. */
-export async function run(
-  work: Work,
-): Promise<Omit<Measured, 'engine' | 'engineVersion' | 'durability'> & Partial<Measured>> {
+export async function run(work: Work): Promise<Figures> {
   const millrace = createMillrace({ name: 'bench', engine: sqlite(join(work.folder, 'bench.db')) })
   await millrace.start()
-  const { engine, engineVersion, durability } = millrace.capabilities
-  const result = await measure(millrace, work)
-  await millrace.close()
-  return { ...result, engine, engineVersion, durability }
-}
-
-async function measure(millrace: Millrace, work: Work): Promise<{ readonly value: number; readonly p99?: number }> {
-  if (work.what === 'publish') return { value: await publish(millrace, work) }
-  if (work.what === 'fill') return { value: await fill(millrace, work.count) }
-  if (work.what === 'consume') return { value: await consume(millrace, work.count) }
-  if (work.what === 'drain') return { value: await drain(millrace, work.count) }
-  if (work.what === 'roundtrip') return { value: await roundtrip(millrace, work) }
-  return latency(millrace, work.count)
-}
-
-function publish(millrace: Millrace, { count, inFlight }: Work): Promise<number> {
-  return callsPerSecond(count, inFlight, (n) => millrace.publish(OrderPlaced, orderOf(n)))
-}
-
-async function fill(millrace: Millrace, count: number): Promise<number> {
-  const batches = Math.ceil(count / 500)
-  return callsPerSecond(batches, 4, (batch) => {
-    const size = Math.min(500, count - batch * 500)
-    return millrace.publishBatch(Array.from({ length: size }, (_, at) => OrderPlaced.create(orderOf(batch * 500 + at))))
-  })
-}
-
-async function consume(millrace: Millrace, count: number): Promise<number> {
-  const counter = countdown(count)
-  const started = performance.now()
-  await millrace.subscribe(
-    OrderPlaced,
-    async () => {
-      await undefined
-      counter.tick()
-    },
-    { group: `consume-${process.pid}`, from: 'earliest' },
-  )
-  await counter.done
-  return (count / (performance.now() - started)) * 1_000
-}
-
-/** The most memory that a worker has while it works off a backlog, in MiB. */
-async function drain(millrace: Millrace, count: number): Promise<number> {
-  await consume(millrace, count)
-  return process.resourceUsage().maxRSS / 1_024
-}
-
-async function roundtrip(millrace: Millrace, work: Work): Promise<number> {
-  const counter = countdown(work.count)
-  await millrace.subscribe(
-    OrderPlaced,
-    async () => {
-      await undefined
-      counter.tick()
-    },
-    { group: 'roundtrip' },
-  )
-  const started = performance.now()
-  await publish(millrace, work)
-  await counter.done
-  return (work.count / (performance.now() - started)) * 1_000
-}
-
-async function latency(millrace: Millrace, count: number): Promise<{ readonly value: number; readonly p99: number }> {
-  let arrived: () => void = () => {}
-  await millrace.subscribe(
-    OrderPlaced,
-    async () => {
-      await undefined
-      arrived()
-    },
-    { group: 'latency' },
-  )
-  const values = await latencies(count, async (n) => {
-    const arrival = new Promise<void>((resolve) => (arrived = resolve))
-    await millrace.publish(OrderPlaced, orderOf(n))
-    await arrival
-  })
-  return { value: percentile(values, 0.5), p99: percentile(values, 0.99) }
+  return measureMillrace(millrace, work)
 }
