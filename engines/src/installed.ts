@@ -4,13 +4,19 @@ import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 
 /** The programs that tests use and npm cannot bring. */
-export type Program = 'redis-server' | 'postgres' | 'pgbouncer' | 'chromium' | 'strace'
+export type Program = 'redis-server' | 'postgres' | 'pgbouncer' | 'chromium' | 'strace' | 'libfaketime'
 
 /** The Debian package of a program, where it has another name. */
 const PACKAGES: Partial<Record<Program, string>> = { postgres: 'postgresql' }
 
 /** Where Debian keeps the programs of each version of PostgreSQL. */
 const POSTGRES_VERSIONS = '/usr/lib/postgresql'
+
+/** The file of the package that is wanted, where it is not the program itself. */
+const FILES: Partial<Record<Program, string>> = { libfaketime: 'libfaketime.so.1' }
+
+/** Where Debian keeps the libraries of each architecture, in a folder of the package. */
+const LIBRARIES = '/usr/lib'
 
 const run = promisify(execFile)
 const onTheWay = new Map<Program, Promise<string>>()
@@ -30,9 +36,10 @@ export function ensureInstalled(program: Program): Promise<string> {
 export async function installed(program: Program): Promise<string | undefined> {
   const folders = (process.env['PATH'] ?? '').split(delimiter)
   if (program === 'postgres') folders.unshift(...(await postgresFolders()))
+  if (program === 'libfaketime') folders.unshift(...(await libraryFolders('faketime')))
   for (const folder of folders) {
-    const file = join(folder, program)
-    const there = await access(file, constants.X_OK).then(
+    const file = join(folder, FILES[program] ?? program)
+    const there = await access(file, FILES[program] === undefined ? constants.X_OK : constants.R_OK).then(
       () => true,
       () => false,
     )
@@ -60,6 +67,11 @@ async function postgresFolders(): Promise<string[]> {
   return versions
     .toSorted((one, other) => Number(other) - Number(one))
     .map((each) => join(POSTGRES_VERSIONS, each, 'bin'))
+}
+
+async function libraryFolders(name: string): Promise<string[]> {
+  const architectures = await readdir(LIBRARIES).catch(() => [])
+  return architectures.map((architecture) => join(LIBRARIES, architecture, name))
 }
 
 function packageOf(program: Program): string {

@@ -1,13 +1,10 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { systemRuntime } from '@millrace/core'
-import { createRandom, waitFor, type Random } from '@millrace/core/testing'
+import { createRandom, type Random } from '@millrace/core/testing'
 import type { EngineServer } from 'engines'
-import { checkCrashes, type CrashReport } from './checker.ts'
-import { crashEngine } from './crash-engine.ts'
-import { drainAll } from './drain.ts'
-import { readFinalState } from './final-state.ts'
-import { openHistory, readHistories } from './history-file.ts'
+import type { CrashReport } from './checker.ts'
+import { healAndJudge } from './heal.ts'
+import { openHistory } from './history-file.ts'
 import { pauseServer } from './paused-server.ts'
 import type { PointName } from './points.ts'
 import { createSupervisor, type Worker } from './supervisor.ts'
@@ -50,9 +47,7 @@ export async function crashRun(options: CrashRunOptions): Promise<CrashRun> {
     const point = armed++ % ARMED_EVERY === 0 ? points[Math.floor(armed / ARMED_EVERY) % points.length] : undefined
     return supervisor.start({ publishEveryMs: 12, ...(point === undefined ? {} : { point }) })
   }
-  const driver = (await crashEngine(url)).open(systemRuntime())
   try {
-    await driver.transport.connect()
     let leaving = 0
     while (supervisor.kills < kills) {
       nemesis?.after(supervisor.kills)
@@ -72,37 +67,12 @@ export async function crashRun(options: CrashRunOptions): Promise<CrashRun> {
       } else supervisor.kill(target)
     }
     await nemesis?.heal()
-    await heal()
-    const final = await readFinalState(driver)
+    const report = await healAndJudge({ supervisor, engine: url, histories })
     const hits = Object.fromEntries(points.map((point) => [point, supervisor.hits.get(point) ?? 0]))
-    return { ...checkCrashes(readHistories(histories), final), hits, serverKills: nemesis?.kills ?? 0 }
+    return { ...report, hits, serverKills: nemesis?.kills ?? 0 }
   } finally {
     await supervisor.endAll()
     await nemesis?.heal()
-    await driver.transport.close()
-  }
-
-  async function heal(): Promise<void> {
-    for (const worker of supervisor.workers)
-      if (worker.point !== undefined && worker.ended === undefined) supervisor.kill(worker)
-    await waitFor(() => [...supervisor.workers].every(({ ended, paused }) => ended === undefined && !paused), {
-      what: 'the killed to be gone',
-    })
-    while (supervisor.workers.size < 3) supervisor.start({ publishEveryMs: 0 })
-    await waitFor(() => [...supervisor.workers].every(({ ready }) => ready), {
-      what: 'the workers to be ready',
-      timeoutMs: 30_000,
-    })
-    supervisor.tell('quiet')
-    const history = openHistory(histories, 'operator')
-    await drainAll({
-      driver,
-      operator: await crashEngine(url),
-      record: history.record,
-      healed: () => supervisor.tell('healed'),
-    })
-    history.close()
-    await Promise.all([...supervisor.workers].map((worker) => supervisor.leave(worker)))
   }
 }
 

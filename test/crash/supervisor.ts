@@ -30,6 +30,10 @@ export interface Supervisor {
     readonly publishEveryMs: number
     readonly poison?: number
     readonly groups?: readonly string[]
+    /** Variables of its environment, such as a false clock. */
+    readonly env?: Readonly<Record<string, string>>
+    /** A program that runs it and becomes it, such as `strace -D`. */
+    readonly under?: readonly string[]
   }): Worker
   kill(worker: Worker): void
   tell(word: 'quiet' | 'healed'): void
@@ -50,6 +54,7 @@ const OFTEN_PASSED: ReadonlySet<string> = new Set([
   'after-settle',
   'after-fetch',
 ])
+const OPTIONS = ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning']
 const WORKER = join(import.meta.dirname, 'worker.ts')
 
 export function createSupervisor({
@@ -91,7 +96,7 @@ export function createSupervisor({
       return kills
     },
     hits,
-    start({ point, publishEveryMs, poison, groups = ['billing', 'audit'] }) {
+    start({ point, publishEveryMs, poison, groups = ['billing', 'audit'], env = {}, under = [] }) {
       started += 1
       const pointCount = point !== undefined && OFTEN_PASSED.has(point) ? 5 + (started % 40) : 1 + (started % 2)
       const setup: WorkerSetup = {
@@ -106,20 +111,18 @@ export function createSupervisor({
         groups,
         poison,
       }
-      const child = spawn(
-        process.execPath,
-        ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning', WORKER],
-        {
-          env: {
-            ...process.env,
-            CRASH_WORKER: JSON.stringify(setup),
-            MILLRACE_FAULT_POINT: point === undefined ? '' : `${point}:${pointCount}`,
-            // Most of a worker's short life would go into reading its modules.
-            NODE_COMPILE_CACHE: join(histories, '..', 'compiled'),
-          },
-          stdio: ['pipe', 'pipe', 'inherit'],
+      const command = [...under, process.execPath, ...OPTIONS, WORKER]
+      const child = spawn(command[0] ?? '', command.slice(1), {
+        env: {
+          ...process.env,
+          CRASH_WORKER: JSON.stringify(setup),
+          MILLRACE_FAULT_POINT: point === undefined ? '' : `${point}:${pointCount}`,
+          // Most of a worker's short life would go into reading its modules.
+          NODE_COMPILE_CACHE: join(histories, '..', 'compiled'),
+          ...env,
         },
-      )
+        stdio: ['pipe', 'pipe', 'inherit'],
+      })
       child.stdin.on('error', () => {})
       let resolveExited: () => void = () => {}
       const worker: Worker = {

@@ -1,5 +1,6 @@
 // A publisher and subscriber of the crash proof: writes down what it does before and after, until somebody kills it.
 import { createInterface } from 'node:readline'
+import { isMillraceError } from '@millrace/core'
 import { crashEngine } from './crash-engine.ts'
 import { openHistory } from './history-file.ts'
 import { createMember } from './member.ts'
@@ -25,6 +26,7 @@ export interface WorkerSetup {
 const setup = JSON.parse(process.env['CRASH_WORKER'] ?? '') as WorkerSetup
 const history = openHistory(setup.histories, setup.name)
 const points = createPoints(setup.point, setup.pointCount)
+const complaints = new Set<string>()
 let healed = false
 let publishing = setup.publishEveryMs > 0
 let published = setup.seed
@@ -39,7 +41,7 @@ const member = createMember({
   onHandle(n) {
     if (n === setup.poison && !healed) process.kill(process.pid, 'SIGKILL')
   },
-  onError: (error) => process.stderr.write(`${setup.name}: ${error instanceof Error ? error.stack : String(error)}\n`),
+  onError: complain,
 })
 await member.join()
 process.stdout.write('ready\n')
@@ -66,4 +68,13 @@ function publishNext(): void {
     for (let burst = published % 10 === 0 ? 5 : 1; burst > 0; burst -= 1) void member.publish((published += 1))
     publishNext()
   }, setup.publishEveryMs)
+}
+
+/** Each message once; what a hurt engine may well say, without its stack. */
+function complain(error: unknown): void {
+  const expected = isMillraceError(error) && error.code.startsWith('engine_')
+  const text = error instanceof Error && !expected ? (error.stack ?? error.message) : String(error)
+  if (complaints.has(text)) return
+  complaints.add(text)
+  process.stderr.write(`${setup.name}: ${text}\n`)
 }

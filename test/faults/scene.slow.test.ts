@@ -2,27 +2,35 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { createScene } from './scene.ts'
+import { GROUNDS } from './grounds.ts'
+import { createScene, type Scene } from './scene.ts'
 
-it(
-  'a scene without a fault has nothing to report, and all of its events went through',
-  { timeout: 60_000 },
-  async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'millrace-scene-'))
-    try {
-      await using scene = createScene({ name: 'scene', url: `sqlite:${join(folder, 'scene.db')}` })
-      await scene.join()
-      const second = await scene.join()
-      scene.load()
-      await scene.progress(200)
-      await scene.leave(second)
-      const { violations, counts } = await scene.finish()
-      expect(violations).toEqual([])
-      expect(counts.acknowledged).toBe(counts.stored)
-      expect(counts.stored).toBeGreaterThanOrEqual(200)
-      expect([counts.unknown, counts.rejected]).toEqual([0, 0])
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  },
-)
+it('without a fault there is nothing to report on SQLite', { timeout: 60_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-scene-'))
+  try {
+    await using scene = createScene({ name: 'scene-sqlite', url: `sqlite:${join(folder, 'scene.db')}` })
+    await expectQuiet(scene)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+it.each(GROUNDS)('without a fault there is nothing to report on $name', { timeout: 60_000 }, async (ground) => {
+  await using server = await ground.start()
+  await using scene = createScene({ name: `scene-${ground.name}`, url: server.url })
+  await expectQuiet(scene)
+})
+
+async function expectQuiet(scene: Scene): Promise<void> {
+  const first = await scene.join()
+  const second = await scene.join()
+  scene.load()
+  await scene.progress(200)
+  await scene.leave(second)
+  const { violations, counts } = await scene.finish()
+  expect(violations).toEqual([])
+  expect(counts.acknowledged).toBe(counts.stored)
+  expect(counts.stored).toBeGreaterThanOrEqual(200)
+  expect([counts.unknown, counts.rejected, counts.duplicatesAllowed]).toEqual([0, 0, 0])
+  expect([...first.errors, ...second.errors]).toEqual([])
+}

@@ -1,0 +1,44 @@
+import { systemRuntime } from '@millrace/core'
+import { waitFor } from '@millrace/core/testing'
+import { checkCrashes, type CrashReport } from './checker.ts'
+import { crashEngine } from './crash-engine.ts'
+import { drainAll } from './drain.ts'
+import { readFinalState } from './final-state.ts'
+import { openHistory, readHistories } from './history-file.ts'
+import type { Supervisor } from './supervisor.ts'
+
+/** Lets no worker publish or die any more, drains, lets all of them go in peace, and judges what they wrote down. */
+export async function healAndJudge({
+  supervisor,
+  engine,
+  histories,
+}: {
+  readonly supervisor: Supervisor
+  /** The URL of the engine. */
+  readonly engine: string
+  readonly histories: string
+}): Promise<CrashReport> {
+  for (const worker of supervisor.workers)
+    if (worker.point !== undefined && worker.ended === undefined) supervisor.kill(worker)
+  await waitFor(() => [...supervisor.workers].every(({ ended, paused }) => ended === undefined && !paused), {
+    what: 'the killed to be gone',
+  })
+  while (supervisor.workers.size < 3) supervisor.start({ publishEveryMs: 0 })
+  await waitFor(() => [...supervisor.workers].every(({ ready }) => ready), {
+    what: 'the workers to be ready',
+    timeoutMs: 30_000,
+  })
+  supervisor.tell('quiet')
+  const driver = (await crashEngine(engine)).open(systemRuntime())
+  try {
+    await driver.transport.connect()
+    const history = openHistory(histories, 'operator')
+    const operator = await crashEngine(engine)
+    await drainAll({ driver, operator, record: history.record, healed: () => supervisor.tell('healed') })
+    history.close()
+    await Promise.all([...supervisor.workers].map((worker) => supervisor.leave(worker)))
+    return checkCrashes(readHistories(histories), await readFinalState(driver))
+  } finally {
+    await driver.transport.close()
+  }
+}

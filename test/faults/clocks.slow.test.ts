@@ -1,0 +1,86 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { waitFor } from '@millrace/core/testing'
+import { available, ensureInstalled } from 'engines'
+import type { EngineServer } from 'engines'
+import { describe, expect, it } from 'vitest'
+import { keepEvidence } from '../crash/evidence.ts'
+import { healAndJudge } from '../crash/heal.ts'
+import { readHistories } from '../crash/history-file.ts'
+import { createSupervisor } from '../crash/supervisor.ts'
+import { GROUNDS } from './grounds.ts'
+
+/**
+ * On a server the clocks of the processes differ, and only the server's own counts. On a file all processes have the clock of one machine:
+ * it jumps ahead, and is set back a little.
+ */
+const grounds: readonly {
+  readonly name: string
+  readonly offsets: readonly string[]
+  /** Whether one of the three processes has the right clock. */
+  readonly isOneOff: boolean
+  start(folder: string): Promise<{ url: string; server?: EngineServer }>
+}[] = [
+  {
+    name: 'sqlite',
+    offsets: ['+3600', '+86400', '+86397'],
+    isOneOff: false,
+    start: async (folder) => ({ url: `sqlite:${join(folder, 'events.db')}` }),
+  },
+  ...GROUNDS.map((ground) => ({
+    name: ground.name,
+    offsets: ['+3600', '-3600', '+86400', '+0'],
+    isOneOff: true,
+    async start() {
+      const server = await ground.start()
+      return { url: server.url, server }
+    },
+  })),
+]
+
+describe.skipIf(!(await available('libfaketime')))('clocks that are wrong and jump', () => {
+  it.each(grounds)(
+    'change neither order nor leases on $name',
+    { timeout: 120_000 },
+    async ({ name, offsets, isOneOff, start }) => {
+      const folder = mkdtempSync(join(tmpdir(), 'millrace-clocks-'))
+      const histories = join(folder, 'histories')
+      mkdirSync(histories)
+      const { url: engine, server } = await start(folder)
+      const supervisor = createSupervisor({ engine, histories })
+      const clock = join(folder, 'clock')
+      const set = (offset: string): void => writeFileSync(clock, `${offset}\n`)
+      set('+0')
+      const env = {
+        LD_PRELOAD: await ensureInstalled('libfaketime'),
+        FAKETIME_TIMESTAMP_FILE: clock,
+        FAKETIME_NO_CACHE: '1',
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      }
+      const handled = (): number =>
+        readHistories(histories).filter((entry) => entry.kind === 'handle' && entry.phase === 'end').length
+      try {
+        supervisor.start({ publishEveryMs: 15, ...(isOneOff ? {} : { env }) })
+        for (let more = 0; more < 2; more += 1) supervisor.start({ publishEveryMs: 30, env })
+        for (const offset of offsets) {
+          const before = handled()
+          await waitFor(() => handled() > before + 50, {
+            timeoutMs: 60_000,
+            everyMs: 100,
+            what: 'events to be handled',
+          })
+          set(offset)
+        }
+        const report = await healAndJudge({ supervisor, engine, histories })
+        keepEvidence(`clocks-${name}`, report)
+        expect(report.violations).toEqual([])
+        expect(report.counts.uncleanClaims, 'a lease ran out by a clock').toBe(0)
+      } finally {
+        await supervisor.endAll()
+        await server?.stop()
+        rmSync(folder, { recursive: true, force: true })
+      }
+    },
+  )
+})

@@ -1,0 +1,70 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { waitFor } from '@millrace/core/testing'
+import { available } from 'engines'
+import { describe, expect, it } from 'vitest'
+import { keepEvidence } from '../crash/evidence.ts'
+import { healAndJudge } from '../crash/heal.ts'
+import { readHistories } from '../crash/history-file.ts'
+import { createSupervisor } from '../crash/supervisor.ts'
+import { GROUNDS } from './grounds.ts'
+import { createScene } from './scene.ts'
+import { failingSyncs, failSyncsOf } from './syscall-faults.ts'
+
+/** Opening the file has some syncs of its own. */
+const FIRST_FAILURE = 40
+
+describe.skipIf(!(await available('strace')))('a disk that cannot sync', () => {
+  it(
+    'is never taken for a stored event by SQLite, nor by who opens the file after a crash',
+    { timeout: 120_000 },
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'millrace-fsync-'))
+      const histories = join(folder, 'histories')
+      mkdirSync(histories)
+      const engine = `sqlite:${join(folder, 'events.db')}`
+      const supervisor = createSupervisor({ engine, histories })
+      try {
+        const hurt = supervisor.start({ publishEveryMs: 10, under: failingSyncs(FIRST_FAILURE) })
+        const failed = (): number =>
+          readHistories(histories).filter((entry) => entry.kind === 'publish' && ['fail', 'info'].includes(entry.phase))
+            .length
+        await waitFor(() => failed() >= 3, { timeoutMs: 60_000, everyMs: 100, what: 'publishes to fail' })
+        supervisor.kill(hurt)
+        await hurt.exited
+        const report = await healAndJudge({ supervisor, engine, histories })
+        keepEvidence('fsync-errors-sqlite', report)
+        expect(report.violations).toEqual([])
+        expect(report.counts.acknowledged).toBeGreaterThan(0)
+      } finally {
+        await supervisor.endAll()
+        rmSync(folder, { recursive: true, force: true })
+      }
+    },
+  )
+
+  it.each(GROUNDS)(
+    'makes $name refuse, or end and come back with all that it had confirmed',
+    { timeout: 120_000 },
+    async (ground) => {
+      await using server = await ground.start()
+      await using scene = createScene({ name: `fsync-errors-${ground.name}`, url: server.url, publishTimeoutMs: 2_000 })
+      await scene.join()
+      await scene.join()
+      scene.load()
+      await scene.progress(100)
+      const faults = await failSyncsOf(server)
+      const failed = (): boolean =>
+        scene.history.some((entry) => entry.kind === 'publish' && ['fail', 'info'].includes(entry.phase))
+      await waitFor(failed, { timeoutMs: 30_000, what: 'publishes to fail' })
+      scene.nemesis('crash')
+      await faults.heal()
+      await server.restart()
+      scene.nemesis('restart')
+      await scene.progress()
+      const { violations } = await scene.finish()
+      expect(violations).toEqual([])
+    },
+  )
+})
