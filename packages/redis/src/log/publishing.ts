@@ -27,6 +27,9 @@ interface Share {
   readonly indexes: number[]
 }
 
+/** Records of one script call: it holds the server for some milliseconds at most. */
+const MOST_AT_ONCE = 500
+
 type Outcomes = (PublishOutcome | undefined)[]
 
 export function createLogWriter(options: LogWriterOptions): LogWriter {
@@ -64,7 +67,7 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
       if (share === undefined) ofTopic.set(record.partition, { topic, partition: record.partition, indexes: [index] })
       else share.indexes.push(index)
     }
-    return [...shares.values()].flatMap((ofTopic) => [...ofTopic.values()])
+    return [...shares.values()].flatMap((ofTopic) => [...ofTopic.values()].flatMap(inParts))
   }
 
   async function loaded(topic: string): Promise<Topic | Error> {
@@ -140,6 +143,15 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
       return signal === undefined ? stored : orAborted(stored, records, signal)
     },
   }
+}
+
+/** A share in parts that one script takes, in their order. */
+function inParts({ topic, partition, indexes }: Share): Share[] {
+  const parts: Share[] = []
+  for (let at = 0; at < indexes.length; at += MOST_AT_ONCE) {
+    parts.push({ topic, partition, indexes: indexes.slice(at, at + MOST_AT_ONCE) })
+  }
+  return parts
 }
 
 /** `['stale']`, or stamp, first number and what was not appended. */

@@ -18,49 +18,67 @@ local roomEvents = tonumber(ARGV[4])
 local roomBytes = tonumber(ARGV[5])
 local stamp = string.format('%.0f-', ms)
 local first = n + 1
+local count = (#ARGV - 5) / 2
 local odd = {}
 
-local function stored(id, source)
-  local known = redis.call('HGET', KEYS[3], id)
-  if not known then return nil, nil end
-  for at, from in string.gmatch(known, '([^\\n]*)\\n([^\\n]*)\\n') do
+-- One look-up and one write of ids for the whole batch: a call from a script costs more than what it does here.
+local ids, sources, correlations = {}, {}, {}
+local find, sub = string.find, string.sub
+for index = 1, count do
+  local header = ARGV[4 + 2 * index]
+  local one = find(header, '\\n', 1, true)
+  local two = find(header, '\\n', one + 1, true)
+  local three = find(header, '\\n', two + 1, true)
+  ids[index] = sub(header, 1, one - 1)
+  sources[index] = sub(header, one + 1, two - 1)
+  if three > two + 1 then correlations[index] = sub(header, two + 1, three - 1) end
+end
+local known = redis.call('HMGET', KEYS[3], unpack(ids))
+local written = {}
+
+-- Where the event of a source is, with its body; and the known places without those whose event is gone.
+local function stored(places, source)
+  local left = ''
+  for at, from in string.gmatch(places, '([^\\n]*)\\n([^\\n]*)\\n') do
     if from == source then
       local entry = redis.call('XRANGE', KEYS[1], at, at)[1]
       if entry then return at, entry[2][4] end
-      known = string.gsub(known, string.gsub(at, '%-', '%%-') .. '\\n[^\\n]*\\n', '', 1)
+    else
+      left = left .. at .. '\\n' .. from .. '\\n'
     end
   end
-  return nil, nil, known
+  return nil, nil, left
 end
 
-for index = 6, #ARGV, 2 do
-  local id, source, correlation = string.match(ARGV[index], '^([^\\n]*)\\n([^\\n]*)\\n([^\\n]*)')
-  local isFull = roomEvents == 0 or (roomBytes >= 0 and #ARGV[index + 1] > roomBytes)
-  local at = stamp .. string.format('%.0f', n + 1)
-  local mine = at .. '\\n' .. source .. '\\n'
-  local isNew = not isFull and redis.call('HSETNX', KEYS[3], id, mine) == 1
-  if not isNew then
-    local place, body, others = stored(id, source)
-    if place then
-      odd[#odd + 1] = { (index - 6) / 2, 'duplicate', place, body }
-    elseif isFull then
-      odd[#odd + 1] = { (index - 6) / 2, 'full' }
-    else
-      redis.call('HSET', KEYS[3], id, (others or redis.call('HGET', KEYS[3], id)) .. mine)
-      isNew = true
-    end
-  end
-  if isNew then
-    redis.call('XADD', KEYS[1], at, 'ce', ARGV[index], 'event', ARGV[index + 1])
-    if correlation ~= '' then redis.call('ZADD', KEYS[4], 0, correlation .. '\\n' .. at) end
+for index = 1, count do
+  local body = ARGV[5 + 2 * index]
+  local id, source = ids[index], sources[index]
+  local places = written[id] or known[index]
+  local place, stored_body, others
+  if places then place, stored_body, others = stored(places, source) end
+  if place then
+    odd[#odd + 1] = { index - 1, 'duplicate', place, stored_body }
+  elseif roomEvents == 0 or (roomBytes >= 0 and #body > roomBytes) then
+    odd[#odd + 1] = { index - 1, 'full' }
+  else
     n = n + 1
-    bytes = bytes + #ARGV[index + 1]
+    local at = stamp .. n
+    redis.call('XADD', KEYS[1], at, 'ce', ARGV[4 + 2 * index], 'event', body)
+    written[id] = (others or '') .. at .. '\\n' .. source .. '\\n'
+    if correlations[index] then redis.call('ZADD', KEYS[4], 0, correlations[index] .. '\\n' .. at) end
+    bytes = bytes + #body
     if roomEvents > 0 then roomEvents = roomEvents - 1 end
-    if roomBytes > 0 then roomBytes = math.max(0, roomBytes - #ARGV[index + 1]) end
+    if roomBytes > 0 then roomBytes = math.max(0, roomBytes - #body) end
   end
 end
 
 if n >= first then
+  local pairs_written = {}
+  for id, places in pairs(written) do
+    pairs_written[#pairs_written + 1] = id
+    pairs_written[#pairs_written + 1] = places
+  end
+  redis.call('HSET', KEYS[3], unpack(pairs_written))
   redis.call('HSET', KEYS[2], 'ms', string.format('%.0f', ms), 'n', string.format('%.0f', n), 'bytes', string.format('%.0f', bytes))
   redis.call('PUBLISH', ARGV[2], ARGV[3])
 end
