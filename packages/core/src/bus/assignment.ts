@@ -50,6 +50,8 @@ export interface LivenessWatch {
   ): {
     readonly living: ReadonlySet<string>
     readonly dead: readonly { readonly member: string; readonly count: number }[]
+    /** Milliseconds until the first of those whose count stands still would be held for dead; Infinity if all move. */
+    readonly dueInMs: number
   }
 }
 
@@ -61,6 +63,7 @@ export function createLivenessWatch(leaseMs: number): LivenessWatch {
       const living = new Set<string>()
       const dead: { member: string; count: number }[] = []
       const present = new Set<string>()
+      let dueInMs = Infinity
       for (const { member, count } of members) {
         present.add(member)
         const before = seen.get(member)
@@ -69,12 +72,13 @@ export function createLivenessWatch(leaseMs: number): LivenessWatch {
           living.add(member)
         } else if (nowMs - before.movedAt < leaseMs) {
           living.add(member)
+          dueInMs = Math.min(dueInMs, before.movedAt + leaseMs - nowMs)
         } else {
           dead.push({ member, count })
         }
       }
       for (const member of seen.keys()) if (!present.has(member)) seen.delete(member)
-      return { living, dead }
+      return { living, dead, dueInMs }
     },
   }
 }

@@ -53,6 +53,12 @@ export interface GroupMember {
 }
 
 const QUICK_LOOK_MS = 200
+/**
+ * How often a member shows that it lives, and looks for others, when nothing happens: together 56 commands a minute with a
+ * lease of 5 seconds. Two beats may get lost, and a count that stands still is looked at again when its lease ends.
+ */
+const BEATS_PER_LEASE = 3
+const LOOK_LEASES = 0.6
 /** A filter that lacks types of the stored one takes over only when nobody has run the stored one for this many leases. */
 const LEASES_BEFORE_NARROWING = 3
 
@@ -72,31 +78,31 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
   async function loop(): Promise<void> {
     let failures = 0
     while (!stopping.signal.aborted) {
-      let unsettled = false
+      let restMs = QUICK_LOOK_MS
       try {
-        unsettled = await tick()
+        restMs = await tick()
         failures = 0
         resolveReady()
       } catch (error) {
         if (isMillraceError(error, 'closed')) return
         if (failures++ === 0) options.onError(error)
-        unsettled = true
+        restMs = QUICK_LOOK_MS * Math.min(10, failures + 1)
       }
       look = new AbortController()
       if (stopping.signal.aborted) return
-      await wait(runtime, unsettled ? QUICK_LOOK_MS * Math.min(10, failures + 1) : leaseMs * 0.4, look.signal)
+      await wait(runtime, restMs, look.signal)
     }
   }
 
-  /** One look and what follows from it; true when another look is due soon. */
-  async function tick(): Promise<boolean> {
+  /** One look and what follows from it; the milliseconds until another look is due. */
+  async function tick(): Promise<number> {
     const lookedAt = runtime.monotonic()
     let view = await leases.observe(group)
     const epoch = await settleFilter(view)
     if (joinedEpoch !== epoch || !view.members.some((other) => other.member === member)) {
       await leases.join(
         { member, group, label, filterEpoch: epoch ?? 0 },
-        { everyMs: leaseMs / 5, aliveWithinMs: options.aliveWithinMs, alive: options.alive },
+        { everyMs: leaseMs / BEATS_PER_LEASE, aliveWithinMs: options.aliveWithinMs, alive: options.alive },
       )
       joinedEpoch = epoch
       view = await leases.observe(group)
@@ -119,13 +125,13 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
     const plan = planAssignment({ me: member, eligible, living, partitions: view.partitions })
     for (const lease of plan.giveBack) void giveBack(lease)
     const claimed = await claimAll(plan.claim)
-    return (
+    const unsettled =
       abandoned ||
       plan.giveBack.length > 0 ||
       draining.size > 0 ||
       claimed < plan.claim.length ||
       heldCount(view) + claimed < plan.quota
-    )
+    return unsettled ? QUICK_LOOK_MS : Math.min(leaseMs * LOOK_LEASES, Math.max(seen.dueInMs, QUICK_LOOK_MS))
   }
 
   /** A claim or a hand-over whose answer was lost leaves partitions that are ours and that nobody works on. */

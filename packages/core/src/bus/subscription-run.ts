@@ -47,6 +47,8 @@ const BUFFERED_CHARACTERS = 64 * 1024 * 1024
 /** Items ready to start at which reading rests, and at which it goes on: few enough that events die young in the heap. */
 const READY_HIGH = 400
 const READY_LOW = 200
+/** How long the engine has, in milliseconds, to take the progress and the leases of a subscription that stops. */
+const LAST_CALLS_MS = 5_000
 
 /** Starts a member of a group: it claims its share of the partitions, reads them and hands events to the flow. */
 export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscription {
@@ -242,29 +244,40 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
     runtime.log[level](`${kind} in group ${group}`, place)
   }
 
-  /** Finish or give back, time-boxed: what is not through by then is delivered again, to whoever owns it next. */
+  /**
+   * Finish or give back, time-boxed: what is not through by then is delivered again, to whoever owns it next. An engine
+   * that does not answer holds up nobody: the leases run out by themselves.
+   */
   async function stop(timeoutMs: number): Promise<void> {
     state = 'stopping'
     flow.dispatcher.hold()
     removeHint()
-    await member.stop()
-    await flow.whenIdle(() => [...allPartitions()], timeoutMs)
+    let deadline = runtime.monotonic() + timeoutMs
+    const inTime = async (...calls: readonly Promise<unknown>[]): Promise<void> => {
+      const answered = Promise.all(calls.map((call) => call.catch(report)))
+      await Promise.race([answered, wait(runtime, Math.max(0, deadline - runtime.monotonic()))])
+    }
+    await inTime(member.stop())
+    await flow.whenIdle(() => [...allPartitions()], Math.max(0, deadline - runtime.monotonic()))
     flow.abandonAll()
+    deadline = runtime.monotonic() + LAST_CALLS_MS
     const stored = new Set<string>()
-    for (const { committer, partitions } of topicRuns.values()) {
-      const flushed = committer.flush().then(() => {
-        for (const { topic } of partitions.values()) stored.add(topic)
-      }, report)
-      await Promise.race([flushed, wait(runtime, timeoutMs)])
+    const store = async ({ committer, partitions }: TopicRun): Promise<void> => {
+      await committer.flush()
+      for (const { topic } of partitions.values()) stored.add(topic)
     }
-    for (const [run, { topic, partition, token }] of leases) {
-      const clean = stored.has(topic) && isIdle(run)
-      run.state = 'lost'
-      await stores.leases.giveBack({ group, topic, partition, token, clean }).catch(setup.onError)
-    }
-    await member.leave().catch(setup.onError)
+    await inTime(...[...topicRuns.values()].map(store))
+    const held = [...leases]
+    await inTime(
+      ...held.map(([run, { topic, partition, token }]) => {
+        const clean = stored.has(topic) && isIdle(run)
+        run.state = 'lost'
+        return stores.leases.giveBack({ group, topic, partition, token, clean })
+      }),
+    )
+    await inTime(member.leave())
     flow.stop()
-    for (const topicRun of topicRuns.values()) await topicRun.close()
+    await inTime(...[...topicRuns.values()].map((topicRun) => topicRun.close()))
     state = 'stopped'
   }
 

@@ -64,7 +64,14 @@ describe('liveness', () => {
     expect(watch.look([member(7)], 4_999).living.has('a')).toBe(true)
     expect(watch.look([member(8)], 5_000).living.has('a')).toBe(true)
     expect(watch.look([member(8)], 9_999).dead).toEqual([])
-    expect(watch.look([member(8)], 10_000)).toEqual({ living: new Set(), dead: [{ member: 'a', count: 8 }] })
+    expect(watch.look([member(8)], 10_000)).toMatchObject({ living: new Set(), dead: [{ member: 'a', count: 8 }] })
+  })
+
+  it('says when the first of those that stand still would be dead', () => {
+    const watch = createLivenessWatch(5_000)
+    expect(watch.look([member(7)], 0).dueInMs).toBe(Infinity)
+    expect(watch.look([member(7)], 3_000).dueInMs).toBe(2_000)
+    expect(watch.look([member(8)], 4_000).dueInMs).toBe(Infinity)
   })
 
   it('takes a member that comes back for new', () => {
