@@ -9,7 +9,7 @@ export type {
   Spooled,
   Streams,
 } from './backbone/create-event-client.ts'
-export type { InTransaction, Millrace, MillraceOptions } from './backbone/millrace.ts'
+export type { BatchOptions, InTransaction, Millrace, MillraceOptions } from './backbone/millrace.ts'
 export type { DeadLetterAction, DeadLetterFilter, DeadLetters, DeadLetterView } from './bus/dead-letters.ts'
 export { channels } from './bus/diagnostics.ts'
 export type {
@@ -20,7 +20,7 @@ export type {
   RelayDiagnosis,
   StoreDiagnosis,
 } from './bus/diagnostics.ts'
-export type { FollowedChunk, FollowOptions } from './bus/following.ts'
+export type { FollowedChunk, FollowedEvent, FollowOptions } from './bus/following.ts'
 export { reject, retry } from './bus/handler.ts'
 export type { Delivery, Handler, HandlerResult, Middleware } from './bus/handler.ts'
 export type { InboxDelivery, InboxHandler, InboxHandlerResult, InboxOptions } from './bus/inbox.ts'

@@ -20,7 +20,7 @@ import { systemRuntime } from '../runtime/system-runtime.ts'
 import { createAsking } from './asking.ts'
 import { createEngines } from './engines.ts'
 import { createForwarding } from './forwarding.ts'
-import type { InTransaction, Millrace, MillraceOptions } from './millrace.ts'
+import type { BatchOptions, InTransaction, Millrace, MillraceOptions } from './millrace.ts'
 import { createOperating } from './operating.ts'
 
 /**
@@ -170,8 +170,14 @@ export function createMillrace(options: MillraceOptions): Millrace {
       return publishing.create(definition, data, createOptions) as never
     },
     publish,
-    publishBatch: (events: readonly EventMessage[], { signal, tx }: { signal?: AbortSignal; tx?: object } = {}) =>
-      (tx === undefined ? publishing.publishBatch(events, signal) : publishing.enlist(events, tx)) as Promise<never>,
+    publishBatch(events: readonly EventMessage[], batchOptions: BatchOptions | InTransaction = {}) {
+      if ('tx' in batchOptions) return publishing.enlist(events, batchOptions.tx) as Promise<never>
+      const { signal, checked = false } = batchOptions
+      return publishing.publishBatch(events, {
+        signal,
+        checked: checked && options.limits === undefined,
+      }) as Promise<never>
+    },
     subscribe: (events: unknown, handler: unknown, subscribeOptions: SubscribeOptions) =>
       start().then(async () => {
         const side = await forwarding.subscriptionsVia(subscribeOptions.via)

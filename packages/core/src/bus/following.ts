@@ -1,12 +1,12 @@
 import type { Definitions } from '../contract/catalog.ts'
 import type { StoredEvent } from '../contract/event.ts'
-import { decodeCursor, encodeCursor, type Cursor } from '../driver/cursor.ts'
+import { createMovingPlaces, decodeCursor, encodeMoving, type MovingPlaces } from '../driver/cursor.ts'
 import type { StoredRecord } from '../driver/record.ts'
 import type { PartitionPosition, Transport } from '../driver/transport.ts'
 import { wait } from '../runtime/abort.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { createEventFilter } from './event-filter.ts'
-import { browsableEvent } from './stored-event.ts'
+import { browsable } from './stored-event.ts'
 import { placesOf } from './reading.ts'
 
 /** What to follow. */
@@ -19,9 +19,16 @@ export interface FollowOptions {
   readonly signal?: AbortSignal
 }
 
+/** An event with the cursor after it. */
+export type FollowedEvent = StoredEvent & {
+  readonly cursor: string
+  /** The event as CloudEvents JSON, as the engine keeps it; undefined when an upcaster has changed it since. */
+  readonly body: string | undefined
+}
+
 /** A bit of the log with the cursor after it. The first has no events and says where the following really began. */
 export interface FollowedChunk {
-  readonly events: readonly (StoredEvent & { readonly cursor: string })[]
+  readonly events: readonly FollowedEvent[]
   readonly cursor: string
   /** False when retention may have dropped events after the cursor that was asked for. */
   readonly recovered: boolean
@@ -34,8 +41,7 @@ const LOOK_FOR_TOPICS_MS = 2_000
 const LOOK_FOR_MISSING_MS = 200
 
 interface Followed {
-  readonly topic: string
-  readonly places: Map<number, string>
+  readonly moving: MovingPlaces
   since: number | undefined
   reading: Promise<readonly [Followed, readonly Awaited<ReturnType<Transport['read']>>[number][]]> | undefined
 }
@@ -77,12 +83,14 @@ export async function* follow(
       }
       const [one, records] = next
       one.reading = undefined
-      const events: (StoredEvent & { readonly cursor: string })[] = []
+      const events: FollowedEvent[] = []
       for (const record of records) {
-        one.places.set(record.partition, record.position)
+        one.moving.move(record.partition, record.position)
         if (!matches(record.type)) continue
-        const event = browsableEvent(record, definitions)
-        if (event !== undefined) events.push(Object.assign(event, { cursor: cursorOf(followed) }))
+        const found = browsable(record, definitions)
+        if (found === undefined) continue
+        const { event, body } = found
+        events.push(Object.assign(event, { cursor: cursorOf(followed), body }))
       }
       if (events.length > 0) yield { events, cursor: cursorOf(followed), recovered: true }
     }
@@ -109,8 +117,7 @@ export async function* follow(
       if (followed.has(topic)) continue
       const start = first ? await startOf(topic) : { places: [], since: asked?.time }
       followed.set(topic, {
-        topic,
-        places: new Map(start.places.map(({ partition, position }) => [partition, position])),
+        moving: createMovingPlaces(topic, start.places),
         since: start.since,
         reading: undefined,
       })
@@ -141,9 +148,10 @@ export async function* follow(
   }
 
   async function read(one: Followed): Promise<readonly [Followed, Awaited<ReturnType<Transport['read']>>]> {
-    const after = [...one.places].map(([partition, position]) => ({ partition, position }))
+    const { topic, places } = one.moving
+    const after = [...places].map(([partition, position]) => ({ partition, position }))
     const records = await transport.read({
-      topic: one.topic,
+      topic,
       after,
       limit: READ_RECORDS,
       waitMs: WAIT_MS,
@@ -166,12 +174,11 @@ export async function headsOf(transport: Transport, topic: string): Promise<read
 }
 
 function cursorOf(followed: ReadonlyMap<string, Followed>): string {
-  const topics: Record<string, PartitionPosition[]> = {}
+  const topics: MovingPlaces[] = []
   let time: number | undefined
-  for (const one of followed.values()) {
-    topics[one.topic] = [...one.places].map(([partition, position]) => ({ partition, position }))
-    if (one.since !== undefined) time = Math.min(time ?? one.since, one.since)
+  for (const { moving, since } of followed.values()) {
+    topics.push(moving)
+    if (since !== undefined) time = Math.min(time ?? since, since)
   }
-  const cursor: Cursor = time === undefined ? { topics } : { topics, time }
-  return encodeCursor(cursor)
+  return encodeMoving(topics, time)
 }

@@ -42,7 +42,10 @@ export interface Publishing {
     event: EventMessage,
     options?: { readonly signal?: AbortSignal | undefined; readonly checked?: boolean },
   ): Promise<Published>
-  publishBatch(events: readonly EventMessage[], signal?: AbortSignal): Promise<readonly PublishResult[]>
+  publishBatch(
+    events: readonly EventMessage[],
+    options?: { readonly signal?: AbortSignal | undefined; readonly checked?: boolean },
+  ): Promise<readonly PublishResult[]>
   /** Joins events to the caller's transaction, all or nothing. Throws what is wrong with the first that cannot be joined. */
   enlist(events: readonly EventMessage[], tx: object, checked?: boolean): Promise<readonly Enlisted[]>
 }
@@ -192,11 +195,11 @@ export function createPublishing({
         else submit(prepared, signal, done)
       })
     },
-    publishBatch(events, signal) {
+    publishBatch(events, { signal, checked = false } = {}) {
       if (events.length === 0) return Promise.resolve([])
       const excess = excessOf(events)
       if (excess !== undefined) return Promise.reject(excess)
-      const prepared = events.map((event) => prepare(event, false))
+      const prepared = events.map((event) => prepare(event, checked))
       const weight = overweightOf(prepared)
       if (weight !== undefined) return Promise.reject(weight)
       return new Promise((resolve) => {

@@ -10,16 +10,21 @@ const STORED = { trusted: true } as const
 
 /** A stored record as an event at the latest version that its definition knows. Throws `event_malformed`, `event_unknown_version`, `event_upcast_failed`. */
 export function readEvent(record: StoredRecord, definitions: Definitions): StoredEvent {
+  return read(record, definitions).event
+}
+
+function read(record: StoredRecord, definitions: Definitions): Browsable {
   const message = decodeEvent(record.body, record.body.includes('"__proto__"') ? {} : STORED)
   const definition = definitions.get(message.type)
   const latest =
     definition === undefined || message.version === String(definition.version) ? undefined : upcast(definition, message)
-  return Object.assign(message, latest, {
+  const event = Object.assign(message, latest, {
     topic: record.topic,
     partition: record.partition,
     position: record.position,
     recordedAt: timestampOf(record.recordedAt),
   })
+  return { event, body: latest === undefined ? record.body : undefined }
 }
 
 function upcast(
@@ -29,16 +34,27 @@ function upcast(
   return { data: definition.upcast(message.data, message.version), version: String(definition.version) }
 }
 
+/** A stored record for browsing as an event; see `browsable`. */
+export function browsableEvent(record: StoredRecord, definitions: Definitions): StoredEvent | undefined {
+  return browsable(record, definitions)?.event
+}
+
+/** An event with the body that it was read from, unless an upcaster has changed it since. */
+export interface Browsable {
+  readonly event: StoredEvent
+  readonly body: string | undefined
+}
+
 /**
  * A stored record for browsing: a version that this process does not know is shown as it is stored, and bytes that are no
  * event give undefined, so that one of them does not hide the others.
  */
-export function browsableEvent(record: StoredRecord, definitions: Definitions): StoredEvent | undefined {
+export function browsable(record: StoredRecord, definitions: Definitions): Browsable | undefined {
   try {
-    return readEvent(record, definitions)
+    return read(record, definitions)
   } catch (error) {
     if (isMillraceError(error, 'event_malformed')) return undefined
-    if (isMillraceError(error)) return readEvent(record, NO_DEFINITIONS)
+    if (isMillraceError(error)) return read(record, NO_DEFINITIONS)
     throw error
   }
 }

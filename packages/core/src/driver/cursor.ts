@@ -21,7 +21,44 @@ export function encodeCursor(cursor: Cursor): string {
   return toBase64Url(JSON.stringify(cursor.time === undefined ? [topics] : [topics, cursor.time]))
 }
 
-/** Throws `position_invalid` for anything that `encodeCursor` did not give. */
+/** The places of one topic as they move on. A step writes one of them anew, not all, so that every event may have its cursor. */
+export interface MovingPlaces {
+  readonly topic: string
+  readonly places: ReadonlyMap<number, string>
+  move(partition: number, position: string): void
+  /** The entry of the topic in a cursor, as JSON in ASCII. */
+  readonly entry: string
+}
+
+export function createMovingPlaces(topic: string, start: readonly PartitionPosition[]): MovingPlaces {
+  const places = new Map<number, string>()
+  const parts = [`[${asciiJson(topic)}`]
+  const partOf = new Map<number, number>()
+  const moving: MovingPlaces = {
+    topic,
+    places,
+    move(partition, position) {
+      places.set(partition, position)
+      const part = partOf.get(partition) ?? parts.length
+      partOf.set(partition, part)
+      parts[part] = `,${partition},${asciiJson(position)}`
+    },
+    get entry() {
+      return `${parts.join('')}]`
+    },
+  }
+  for (const { partition, position } of start) moving.move(partition, position)
+  return moving
+}
+
+/** The cursor of places that move, as `encodeCursor` would give it. */
+export function encodeMoving(topics: Iterable<MovingPlaces>, time: number | undefined): string {
+  let entries = ''
+  for (const { entry } of topics) entries += entries === '' ? entry : `,${entry}`
+  return base64Url(time === undefined ? `[[${entries}]]` : `[[${entries}],${time}]`)
+}
+
+/** Throws `position_invalid` for anything that `encodeCursor` and `encodeMoving` did not give. */
 export function decodeCursor(text: string): Cursor {
   const parsed = text.length > 0 && text.length <= MOST_CHARACTERS ? parse(text) : undefined
   if (!Array.isArray(parsed)) throw invalid(text)
@@ -57,8 +94,19 @@ function parse(text: string): unknown {
 
 function toBase64Url(json: string): string {
   // Topics and positions are ASCII nearly always; then the text is its own bytes.
-  const binary = NOT_ASCII.test(json) ? String.fromCharCode(...new TextEncoder().encode(json)) : json
-  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+  return base64Url(NOT_ASCII.test(json) ? String.fromCharCode(...new TextEncoder().encode(json)) : json)
+}
+
+function base64Url(binary: string): string {
+  const text = btoa(binary).replaceAll('+', '-').replaceAll('/', '_')
+  const padding = text.indexOf('=', text.length - 2)
+  return padding === -1 ? text : text.slice(0, padding)
+}
+
+function asciiJson(text: string): string {
+  const json = JSON.stringify(text)
+  if (!NOT_ASCII.test(json)) return json
+  return json.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 // oxlint-disable-next-line no-control-regex -- the range is meant

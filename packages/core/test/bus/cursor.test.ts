@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { decodeCursor, encodeCursor } from '../../src/driver/cursor.ts'
+import { createMovingPlaces, decodeCursor, encodeCursor, encodeMoving } from '../../src/driver/cursor.ts'
 import { isMillraceError } from '../../src/runtime/error.ts'
 
 const place = fc.record({ partition: fc.nat(1_000), position: fc.stringMatching(/^[0-9]{16}$/) })
@@ -12,6 +12,26 @@ it('gives back what was encoded, in characters that are safe in a URL and in an 
       const text = encodeCursor(value)
       expect(text).toMatch(/^[A-Za-z0-9_-]+$/)
       expect(decodeCursor(text)).toEqual(value)
+    }),
+  )
+})
+
+it('gives places that move the cursor that they would have when encoded at once', () => {
+  const moves = fc.array(fc.tuple(fc.nat(1), place), { maxLength: 40 })
+  fc.assert(
+    fc.property(cursor, moves, fc.option(fc.nat(), { nil: undefined }), ({ topics }, steps, time) => {
+      const moving = Object.entries(topics).map(([topic, places]) => createMovingPlaces(topic, places))
+      for (const [at, { partition, position }] of steps) moving[at]?.move(partition, position)
+      const text = encodeMoving(moving, time)
+      expect(text).toMatch(/^[A-Za-z0-9_-]+$/)
+      const places = moving.map((one) => [
+        one.topic,
+        [...one.places].map(([partition, position]) => ({ partition, position })),
+      ])
+      expect(decodeCursor(text)).toEqual({
+        topics: Object.fromEntries(places),
+        ...(time === undefined ? {} : { time }),
+      })
     }),
   )
 })
