@@ -37,7 +37,8 @@ async function answer(context: Context<Env>, route: Route, services: Services): 
   let status = 500
   try {
     const response = await route.handle(context)
-    status = response.status
+    // What a route has sent by itself is not in the response.
+    status = context.env?.outgoing?.headersSent === true ? context.env.outgoing.statusCode : response.status
     return response
   } catch (error) {
     status = statusOf(asMillraceError(error).code)

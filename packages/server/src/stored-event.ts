@@ -6,10 +6,10 @@ const ANY_SIZE = { eventBytes: Number.POSITIVE_INFINITY }
 
 /**
  * A stored event as CloudEvents JSON in one line, with `recordedtime`, `partition` and `position`; and `topic`, unless an
- * extension of the event has that name.
+ * extension of the event has that name. `stored` is its body, where that is at hand.
  */
-export function storedEventText(event: StoredEvent): string {
-  const body = encodeStored(encodeEvent(event, ANY_SIZE), event)
+export function storedEventText(event: StoredEvent, stored: string = encodeEvent(event, ANY_SIZE)): string {
+  const body = encodeStored(stored, event)
   if (event.metadata.extensions?.['topic'] !== undefined) return body
   return `{"topic":${JSON.stringify(event.topic)},${body.slice(1)}`
 }

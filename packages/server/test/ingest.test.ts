@@ -42,6 +42,25 @@ describe('POST /v1/events', () => {
     expect((await app.millrace.find('b-1'))[0]).toMatchObject({ subject: 'café', data: { n: 1 } })
   })
 
+  test('the limits of the backbone hold where they are narrower than those of the decoder', async () => {
+    await using app = await serving({ limits: { depth: 2 } })
+    const deep = { ...cloudEvent('deep'), data: { a: { b: { c: 1 } } } }
+    const { status, answer } = await post(app.url, [cloudEvent('flat'), deep])
+    expect(status).toBe(202)
+    expect(answer.results).toMatchObject([{ outcome: 'stored' }, { error: { code: 'limit_exceeded' } }])
+  })
+
+  test('an answer is counted by its status and carries the headers of the API', async () => {
+    await using app = await serving()
+    const { headers } = await post(app.url, cloudEvent('counted'))
+    expect(headers.get('content-type')).toBe('application/json')
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    await post(app.url, '{')
+    const metrics = await (await fetch(`${app.url}/metrics`)).text()
+    expect(metrics).toMatch(/millrace_http_requests_total\{[^}]*route="\/v1\/events"[^}]*status="202"[^}]*\} 1/)
+    expect(metrics).toMatch(/millrace_http_requests_total\{[^}]*route="\/v1\/events"[^}]*status="400"[^}]*\} 1/)
+  })
+
   test('one bad item of a batch does not spoil the others, and their order is kept', async () => {
     await using app = await serving()
     const good = Array.from({ length: 20 }, (_, at) => cloudEvent(`g-${at}`, { partitionkey: 'same' }))

@@ -2,16 +2,22 @@ import { connect } from 'node:net'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemRuntime, type EventMessage, type Runtime } from '@millrace/core'
+import { defineEvent, systemRuntime, type EventMessage, type Runtime } from '@millrace/core'
 import { memory } from '@millrace/core/memory'
 import { sqlite } from '@millrace/sqlite'
 import { afterAll, describe, expect, test } from 'vitest'
 import { decodeEvent } from '@millrace/core/contract'
+import { z } from 'zod'
 import { frameText } from '../src/stream/frame.ts'
 import { createMetricsReader } from './metrics-reader.ts'
 import { cloudEvent, post, serving, until } from './serving.ts'
 import { openStream, type SseClient } from './sse-client.ts'
 
+const OrderPlaced = defineEvent('order.placed', {
+  version: 2,
+  schema: z.object({ orderId: z.string(), currency: z.string() }),
+  earlier: { 1: { schema: z.object({ orderId: z.string() }), up: (data) => ({ ...data, currency: 'EUR' }) } },
+})
 const event = (id: string, more: object = {}): EventMessage => decodeEvent(cloudEvent(id, more))
 const folder = await mkdtemp(join(tmpdir(), 'millrace-stream-'))
 afterAll(() => rm(folder, { recursive: true, force: true }))
@@ -49,6 +55,25 @@ describe.each(engines)('GET /v1/stream on %s', (_name, engine) => {
       position: expect.any(String),
       recordedtime: expect.any(String),
     })
+    client.close()
+  })
+
+  test('shows an event of an earlier version at the latest one, others as they are stored', async () => {
+    await using app = await serving({ engine: engine() })
+    await post(app.url, [cloudEvent('old'), cloudEvent('other', { type: 'order.seen', extra: 'kept' })])
+    app.millrace.create(OrderPlaced, { orderId: 'n', currency: 'EUR' })
+    const client = await openStream(app.url, '?from=earliest')
+    await client.next()
+    const shown = new Map<string, unknown>()
+    while (shown.size < 2) {
+      const body = JSON.parse((await client.next())?.data ?? '') as { id: string }
+      shown.set(body.id, body)
+    }
+    expect(shown.get('old')).toMatchObject({
+      dataschema: 'millrace:order.placed/2',
+      data: { orderId: 'old', currency: 'EUR' },
+    })
+    expect(shown.get('other')).toMatchObject({ dataschema: 'millrace:order.seen/1', extra: 'kept', topic: 'order' })
     client.close()
   })
 

@@ -94,5 +94,5 @@ function ofFlow(events: readonly StoredEvent[], query: Query): readonly StoredEv
 
 function eventsResponse(events: readonly StoredEvent[], next: string | undefined): Response {
   const rest = next === undefined ? '' : `,"next":${JSON.stringify(next)}`
-  return jsonText(`{"events":[${events.map(storedEventText).join(',')}]${rest}}`)
+  return jsonText(`{"events":[${events.map((event) => storedEventText(event)).join(',')}]${rest}}`)
 }

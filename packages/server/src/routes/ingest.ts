@@ -1,9 +1,9 @@
-import { MillraceError, type EventMessage, type Millrace, type PublishResult } from '@millrace/core'
+import { MillraceError, type EventMessage, type PublishResult } from '@millrace/core'
 import { decodeBatch, decodeBinary, decodeEvent, type DecodedItem } from '@millrace/core/contract'
 import type { Context } from 'hono'
 import { createConform } from '../ingest/conform.ts'
 import { asMillraceError, itemErrorOf, problemResponse, statusOf, type ItemError } from '../problem.ts'
-import { json } from '../reply.ts'
+import { sendJson } from '../reply.ts'
 import { readBytes, readText } from '../request/body.ts'
 import { mediaTypeOf } from '../request/media-type.ts'
 import { readQuery } from '../request/query.ts'
@@ -11,6 +11,8 @@ import { incomingOf, type Env, type Route, type Services } from '../services.ts'
 
 const STRUCTURED = 'application/cloudevents+json'
 const BATCH = 'application/cloudevents-batch+json'
+/** Decoding has checked what comes from outside. */
+const CHECKED = { checked: true } as const
 
 /** What became of one event of a request. */
 interface IngestResult {
@@ -35,7 +37,10 @@ export function ingestRoutes({ settings: { millrace, limits, runtime } }: Servic
     if (request.headers.has('ce-specversion') && !contentType?.startsWith('application/cloudevents')) {
       const body = await readBytes(request, limits, incoming)
       const headers = incoming === undefined ? request.headers : pairsOf(incoming.rawHeaders)
-      return singleResponse(await millrace.publishBatch([conform(decodeBinary(headers, body, decodeOptions))]))
+      return singleResponse(
+        context,
+        await millrace.publishBatch([conform(decodeBinary(headers, body, decodeOptions))], CHECKED),
+      )
     }
     const media = mediaTypeOf(contentType)
     if (media?.type !== STRUCTURED && media?.type !== BATCH) {
@@ -45,8 +50,8 @@ export function ingestRoutes({ settings: { millrace, limits, runtime } }: Servic
       )
     }
     const text = await readText(request, limits, incoming)
-    if (media.type === BATCH) return batchResponse(await publish(decodeBatch(text, decodeOptions)))
-    return singleResponse(await millrace.publishBatch([conform(decodeEvent(text, decodeOptions))]))
+    if (media.type === BATCH) return batchResponse(context, await publish(decodeBatch(text, decodeOptions)))
+    return singleResponse(context, await millrace.publishBatch([conform(decodeEvent(text, decodeOptions))], CHECKED))
   }
 
   /** One call of the backbone for all that is sound, so that the order of the request is kept. */
@@ -63,7 +68,7 @@ export function ingestRoutes({ settings: { millrace, limits, runtime } }: Servic
         return { id: item.event?.id ?? '', error: asMillraceError(error) }
       }
     })
-    const results = events.length === 0 ? [] : await millrace.publishBatch(events)
+    const results = events.length === 0 ? [] : await millrace.publishBatch(events, CHECKED)
     let next = 0
     return checked.map((one): PublishResult => {
       if ('error' in one) return { outcome: 'rejected', id: one.id, error: one.error }
@@ -75,19 +80,19 @@ export function ingestRoutes({ settings: { millrace, limits, runtime } }: Servic
   return [{ method: 'POST', path: '/v1/events', handle: take }]
 }
 
-function singleResponse(results: Awaited<ReturnType<Millrace['publishBatch']>>): Response {
+function singleResponse(context: Context<Env>, results: readonly PublishResult[]): Response {
   const [result] = results
   if (result === undefined) throw noResult()
   if (result.outcome !== 'stored') return problemResponse(result.error, { extra: { results: [resultOf(result)] } })
-  return json({ results: [resultOf(result)] }, 202)
+  return sendJson(context, { results: [resultOf(result)] }, 202)
 }
 
 /** When nothing was stored the whole request has failed; the error that waiting helps with speaks for all. */
-function batchResponse(results: readonly PublishResult[]): Response {
+function batchResponse(context: Context<Env>, results: readonly PublishResult[]): Response {
   const shown = results.map(resultOf)
   const failures = results.flatMap((result) => (result.outcome === 'stored' ? [] : [result.error]))
   const speaker = failures.find(({ code }) => statusOf(code) === 503) ?? failures[0]
-  if (failures.length < results.length || speaker === undefined) return json({ results: shown }, 202)
+  if (failures.length < results.length || speaker === undefined) return sendJson(context, { results: shown }, 202)
   return problemResponse(speaker, { extra: { results: shown } })
 }
 
