@@ -19,7 +19,10 @@ async function load({
 }: Work & { readonly url: string }): Promise<{ readonly value: number; readonly p99: number }> {
   const address = new URL(url)
   const batches = Array.from({ length: Math.ceil(count / BATCH) }, (_, batch) =>
-    requestOf(address, Array.from({ length: BATCH }, (__, at) => eventOf(batch * BATCH + at))),
+    requestOf(
+      address,
+      Array.from({ length: BATCH }, (__, at) => eventOf(batch * BATCH + at)),
+    ),
   )
   const sentAt = new Float64Array(batches.length)
   const delays: number[] = []
