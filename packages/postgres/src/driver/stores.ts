@@ -1,0 +1,38 @@
+import type { Stores } from '@millrace/core/driver'
+import type { Database } from '../database/database.ts'
+import { countDeadLetters, deadLettersAmong, getDeadLetter, listDeadLetters } from '../store/dead-letter-view.ts'
+import { discard, putDeadLetters, requeue } from '../store/dead-letters.ts'
+import { findByCorrelation, findById } from '../store/find.ts'
+import { addToLane, settleLane, unpark } from '../store/lane.ts'
+import { dueEntries, laneCounts, laneKeys } from '../store/lane-view.ts'
+import { createLeaseStore } from '../store/leases.ts'
+import type { Lifecycle } from './connection.ts'
+
+/** The stores over one schema. */
+export function createStores({ current }: Lifecycle): Stores {
+  const database = (): Database => current().database
+  return {
+    leases: createLeaseStore(current),
+    lane: {
+      add: async (entries, options) => addToLane(database(), entries, options),
+      due: async (query) => dueEntries(database(), query),
+      settle: async (changes) => settleLane(database(), changes),
+      keys: async (query) => laneKeys(database(), query),
+      unpark: async (key) => unpark(database(), key),
+      counts: async (group) => laneCounts(database(), group),
+    },
+    deadLetters: {
+      put: async (letters, token, { park = false } = {}) => putDeadLetters(database(), letters, { token, park }),
+      list: async (query) => listDeadLetters(database(), query),
+      get: async (id) => getDeadLetter(database(), id),
+      among: async (place, positions) => deadLettersAmong(database(), place, positions),
+      counts: async (query) => countDeadLetters(database(), query?.group),
+      requeue: async (ids, options) => requeue(database(), ids, options?.replace),
+      discard: async (ids) => discard(database(), ids),
+    },
+    index: {
+      byId: async (id, source) => findById(database(), id, source),
+      byCorrelation: async (correlationId, limit) => findByCorrelation(database(), correlationId, limit),
+    },
+  }
+}

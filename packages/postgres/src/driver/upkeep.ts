@@ -1,0 +1,119 @@
+import type { Runtime, Timer } from '@millrace/core/driver'
+import type { Database } from '../database/database.ts'
+import type { Settings } from '../settings.ts'
+
+/** Retention, new segments and the dropping of old ones, in the background of every process; one at a time does the work. */
+export interface Upkeep {
+  /** Something was stored, in a topic with a limit or without. */
+  published(limited: boolean): void
+  /** A retention was changed, or a topic removed: look soon. */
+  wanted(): void
+  close(): void
+}
+
+/** Rows dropped in one statement. */
+const CHUNK = 2_000
+/** How often to look although this process has stored nothing, in milliseconds. */
+const IDLE_EVERY_MS = 120_000
+/** Segments grow slowly: so many looks for limits come to one for segments. */
+const SEGMENTS_EVERY_MS = 30_000
+
+export function createUpkeep({
+  settings,
+  runtime,
+  database,
+}: {
+  readonly settings: Settings
+  readonly runtime: Runtime
+  readonly database: Database
+}): Upkeep {
+  let timer: Timer | undefined
+  let dueAt = Infinity
+  let busy = false
+  let failed = false
+  let closed = false
+  let again = false
+
+  function within(ms: number): void {
+    if (closed) return
+    const at = runtime.monotonic() + ms
+    if (busy || at >= dueAt) {
+      again ||= busy && ms < SEGMENTS_EVERY_MS
+      return
+    }
+    dueAt = at
+    timer?.cancel()
+    timer = runtime.setTimer(look, ms)
+  }
+
+  function look(): void {
+    busy = true
+    dueAt = Infinity
+    void upkeep()
+      .catch((error: unknown) => {
+        if (!failed && !closed) runtime.log.warn('upkeep failed; it is tried again', { engine: database.where, error: String(error) })
+        failed = true
+        return false
+      })
+      .then((more) => {
+        busy = false
+        const soon = more || again
+        again = false
+        within(soon ? settings.retentionEveryMs : IDLE_EVERY_MS)
+      })
+  }
+
+  /** Whether there may be more to do soon. */
+  async function upkeep(): Promise<boolean> {
+    const due = await database.rows<{ name: string; limited: boolean; rotate: boolean }>(
+      LOOK,
+      settings.segmentEvents,
+      settings.segmentAgeMs,
+    )
+    failed = false
+    let dropped = 0
+    for (const { name, limited, rotate } of due) {
+      if (closed) return false
+      if (rotate) await database.run('SELECT $S.rotate_1($1, $2, $3)', name, settings.segmentEvents, settings.segmentAgeMs)
+      if (limited) dropped += await dropOld(name)
+    }
+    while (!closed && (await dropDoomed())) dropped += 1
+    return dropped > 0
+  }
+
+  async function dropOld(topic: string): Promise<number> {
+    let all = 0
+    for (;;) {
+      const row = await database.first<{ dropped: number }>('SELECT $S.drop_old_1($1, $2) AS dropped', topic, CHUNK)
+      const dropped = row?.dropped ?? 0
+      all += dropped
+      if (dropped < CHUNK / 2 || closed) return all
+    }
+  }
+
+  async function dropDoomed(): Promise<boolean> {
+    const row = await database.first<{ id: number | null }>('SELECT $S.drop_doomed_1() AS id')
+    return typeof row?.id === 'number'
+  }
+
+  within(IDLE_EVERY_MS / 60)
+  return {
+    published: (limited) => within(limited ? settings.retentionEveryMs : SEGMENTS_EVERY_MS),
+    wanted: () => within(settings.retentionEveryMs),
+    close() {
+      closed = true
+      timer?.cancel()
+    },
+  }
+}
+
+/** The topics that have limits and hold something, or whose segment is large or old; one row without a name for doomed segments. */
+const LOOK = `
+  SELECT t.name, coalesce(t.max_age, t.max_events, t.max_bytes) IS NOT NULL AND h.held > 0 AS limited,
+    h.heads > h.start AND (h.heads - h.start >= $1 OR $S.now_ms() - s.opened_at >= $2) AS rotate
+  FROM $S.topics t JOIN $S.segments s ON s.id = t.segment
+  CROSS JOIN LATERAL (
+    SELECT sum(p.head) AS heads, sum(p.head - f.dropped) AS held, (SELECT sum(n) FROM unnest(s.starts) n) AS start
+    FROM $S.partitions p JOIN $S.floors f ON f.partition_id = p.id WHERE p.topic = t.id) h
+  WHERE (coalesce(t.max_age, t.max_events, t.max_bytes) IS NOT NULL AND h.held > 0)
+    OR (h.heads > h.start AND (h.heads - h.start >= $1 OR $S.now_ms() - s.opened_at >= $2))`

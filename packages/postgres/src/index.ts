@@ -1,0 +1,2 @@
+export type { PostgresOptions } from './settings.ts'
+export { postgres } from './postgres.ts'

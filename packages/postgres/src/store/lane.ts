@@ -1,0 +1,161 @@
+import { type LaneChanges, MillraceError, type NewLaneEntry } from '@millrace/core/driver'
+import type { Database, Sql } from '../database/database.ts'
+import { seqOf } from '../position.ts'
+import { type GroupPlace, groupPlaceOf, lockToken } from './fence.ts'
+import { orderKeyOf, refreshLaneKeys, setParked } from './lane-keys.ts'
+
+/** Adds entries, all or nothing. Throws `lane_full`, `group_unknown`, `topic_unknown`. */
+export async function addToLane(
+  database: Database,
+  entries: readonly NewLaneEntry[],
+  { token, capacity }: { readonly token?: number; readonly capacity: number },
+): Promise<'added' | 'fenced'> {
+  return database.transaction(async (sql) => {
+    for (const { place, first, entries: own } of await byPlace(sql, entries)) {
+      if (place.groupId === 0) throw new MillraceError('group_unknown', `The group "${first.group}" does not exist.`)
+      if (place.partitionId === 0) {
+        throw new MillraceError('topic_unknown', `The topic "${first.record.topic}" has no such partition.`)
+      }
+      // A refusal in the middle throws away what was written before it.
+      if (token !== undefined && !(await lockToken(sql, place, token))) throw FENCED
+      await insertEntries(sql, place, own)
+      const parked = own.flatMap(({ reason, laneKey }) => (reason === 'parked' && laneKey !== undefined ? [laneKey] : []))
+      for (const laneKey of new Set(parked)) await setParked(sql, place, laneKey, true)
+      await refreshLaneKeys(sql, place, [...new Set(own.map(orderKeyOf))])
+      await requireRoom(sql, place.groupId, first.group, capacity)
+    }
+    return 'added' as const
+  }).catch(fencedOr)
+}
+
+/** Writes entries of one place; one whose event waits already is left as it is. */
+export async function insertEntries(
+  sql: Sql,
+  { groupId, partitionId }: GroupPlace,
+  entries: readonly NewLaneEntry[],
+): Promise<void> {
+  const rows = entries.map((entry) => ({
+    seq: seqOf(entry.record.position),
+    generation: entry.generation,
+    lane_key: entry.laneKey,
+    order_key: orderKeyOf(entry),
+    delay: entry.delayMs,
+    attempts: entry.attempts,
+    first_failed: entry.firstFailedAt,
+    reason: entry.reason,
+    event_id: entry.record.id,
+    type: entry.record.type,
+    key: entry.record.key,
+    recorded: entry.record.recordedAt,
+    body: entry.record.body,
+  }))
+  await sql.run(
+    `INSERT INTO $S.lane (group_id, partition_id, seq, generation, lane_key, order_key, due, attempts, first_failed, reason,
+       event_id, type, key, recorded, body)
+     SELECT $1, $2, r.seq, r.generation, r.lane_key, r.order_key, $S.now_ms() + ceil(r.delay)::bigint, r.attempts,
+       r.first_failed, r.reason, r.event_id, r.type, r.key, r.recorded, r.body
+     FROM ROWS FROM (json_to_recordset($3::json) AS (seq bigint, generation integer, lane_key text, order_key text,
+       delay float8, attempts integer, first_failed bigint, reason text, event_id text, type text, key text,
+       recorded bigint, body text)) WITH ORDINALITY AS r(seq, generation, lane_key, order_key, delay, attempts,
+       first_failed, reason, event_id, type, key, recorded, body, n)
+     ORDER BY r.n ON CONFLICT DO NOTHING`,
+    groupId,
+    partitionId,
+    JSON.stringify(rows),
+  )
+}
+
+/** Removes, postpones and parks under the token, all or nothing. */
+export async function settleLane(database: Database, changes: LaneChanges): Promise<'done' | 'fenced'> {
+  return database.transaction(async (sql) => {
+    const place = await groupPlaceOf(sql, changes)
+    if (!(await lockToken(sql, place, changes.token))) return 'fenced'
+    const touched = new Set<string>()
+    const touch = (rows: readonly { order_key: string }[]): void => {
+      for (const { order_key: orderKey } of rows) touched.add(orderKey)
+    }
+    if (changes.done.length > 0) {
+      touch(
+        await sql.rows<{ order_key: string }>(
+          `DELETE FROM $S.lane WHERE entry = ANY ($3::bigint[]) AND group_id = $1 AND partition_id = $2 RETURNING order_key`,
+          place.groupId,
+          place.partitionId,
+          changes.done.map(Number),
+        ),
+      )
+    }
+    if (changes.postponed.length > 0) {
+      touch(
+        await sql.rows<{ order_key: string }>(
+          `UPDATE $S.lane l SET due = $S.now_ms() + ceil(r.delay)::bigint, attempts = r.attempts, first_failed = r.first_failed
+           FROM json_to_recordset($3::json) AS r(entry bigint, delay float8, attempts integer, first_failed bigint)
+           WHERE l.entry = r.entry AND l.group_id = $1 AND l.partition_id = $2 RETURNING l.order_key`,
+          place.groupId,
+          place.partitionId,
+          JSON.stringify(
+            changes.postponed.map(({ entryId, delayMs, attempts, firstFailedAt }) => ({
+              entry: Number(entryId),
+              delay: delayMs,
+              attempts,
+              first_failed: firstFailedAt,
+            })),
+          ),
+        ),
+      )
+    }
+    for (const laneKey of changes.park ?? []) await setParked(sql, place, laneKey, true)
+    await refreshLaneKeys(sql, place, [...touched])
+    return 'done'
+  })
+}
+
+/** Lifts the parking of a key. */
+export async function unpark(
+  database: Database,
+  key: { readonly group: string; readonly topic: string; readonly partition: number; readonly key: string },
+): Promise<void> {
+  await database.transaction(async (sql) => setParked(sql, await groupPlaceOf(sql, key), key.key, false))
+}
+
+interface PlacedEntries {
+  readonly place: GroupPlace
+  readonly first: NewLaneEntry
+  readonly entries: NewLaneEntry[]
+}
+
+/** Entries by group and partition, in an order that is the same for everybody who locks. */
+async function byPlace(sql: Sql, entries: readonly NewLaneEntry[]): Promise<PlacedEntries[]> {
+  const places = new Map<string, PlacedEntries>()
+  for (const entry of entries) {
+    const { topic, partition } = entry.record
+    const name = JSON.stringify([entry.group, topic, partition])
+    const known = places.get(name)
+    if (known !== undefined) known.entries.push(entry)
+    else {
+      const place = await groupPlaceOf(sql, { group: entry.group, topic, partition })
+      places.set(name, { place, first: entry, entries: [entry] })
+    }
+  }
+  return [...places.values()].sort(
+    (one, other) => one.place.groupId - other.place.groupId || one.place.partitionId - other.place.partitionId,
+  )
+}
+
+async function requireRoom(sql: Sql, groupId: number, group: string, capacity: number): Promise<void> {
+  const row = await sql.first<{ held: number }>('SELECT lane_entries AS held FROM $S.groups WHERE id = $1', groupId)
+  const held = row?.held ?? 0
+  if (held <= capacity) return
+  throw new MillraceError(
+    'lane_full',
+    `The side lane of the group "${group}" would hold ${held} entries; its capacity is ${capacity}.`,
+    { retriable: true, facts: { held, capacity } },
+  )
+}
+
+/** Rolls a transaction back; never seen outside of this file. */
+const FENCED = new Error('The lease has moved on.')
+
+function fencedOr(error: unknown): 'fenced' {
+  if (error === FENCED) return 'fenced'
+  throw error
+}
