@@ -1,32 +1,33 @@
 import { createMillrace } from '@millrace/core'
 import type { Driver, Engine } from '@millrace/core/driver'
 import { recordingEngine, waitFor, type Unstamped } from '@millrace/core/testing'
+import { crashEngine } from './crash-engine.ts'
 import { GROUPS, LEASE_MS, TOPICS } from './events.ts'
 import { machineNow } from './history-file.ts'
+import { withDriver } from './with-driver.ts'
 
 /** Without any progress for this long the groups are stuck: the longest wait between two attempts is 5.5 s. */
 const STUCK_MS = 30_000
 const DRAIN_MS = 300_000
 
 export interface Draining {
-  readonly driver: Driver
-  /** The engine of the operator who requeues the dead letters. */
-  readonly operator: Engine
+  /** The URL of the engine. */
+  readonly engine: string
   readonly record: (entry: Unstamped) => void
   /** Tells all members that their handlers succeed from now on. */
   readonly healed: () => void
 }
 
 /** Waits until all is handled, sends the dead letters around once more, and waits again. Fails when nothing moves for a while. */
-export async function drainAll({ driver, operator, record, healed }: Draining): Promise<void> {
-  await drained(driver)
+export async function drainAll({ engine, record, healed }: Draining): Promise<void> {
+  await withDriver(engine, drained)
   healed()
-  await requeueAll(operator, record)
-  await drained(driver)
+  await requeueAll(await crashEngine(engine), record)
+  await withDriver(engine, drained)
 }
 
 /** Lag 0, and nothing in the lanes but what is parked behind a dead letter. */
-export async function drained(driver: Driver): Promise<void> {
+async function drained(driver: Driver): Promise<void> {
   let least = Infinity
   let movedAt = machineNow()
   await waitFor(

@@ -1,11 +1,10 @@
-import { systemRuntime } from '@millrace/core'
 import { waitFor } from '@millrace/core/testing'
 import { checkCrashes, type CrashReport } from './checker.ts'
-import { crashEngine } from './crash-engine.ts'
 import { drainAll } from './drain.ts'
 import { readFinalState } from './final-state.ts'
 import { openHistory, readHistories } from './history-file.ts'
 import type { Supervisor } from './supervisor.ts'
+import { withDriver } from './with-driver.ts'
 
 /** Lets no worker publish or die any more, drains, lets all of them go in peace, and judges what they wrote down. */
 export async function healAndJudge({
@@ -29,16 +28,9 @@ export async function healAndJudge({
     timeoutMs: 30_000,
   })
   supervisor.tell('quiet')
-  const driver = (await crashEngine(engine)).open(systemRuntime())
-  try {
-    await driver.transport.connect()
-    const history = openHistory(histories, 'operator')
-    const operator = await crashEngine(engine)
-    await drainAll({ driver, operator, record: history.record, healed: () => supervisor.tell('healed') })
-    history.close()
-    await Promise.all([...supervisor.workers].map((worker) => supervisor.leave(worker)))
-    return checkCrashes(readHistories(histories), await readFinalState(driver))
-  } finally {
-    await driver.transport.close()
-  }
+  const history = openHistory(histories, 'operator')
+  await drainAll({ engine, record: history.record, healed: () => supervisor.tell('healed') })
+  history.close()
+  await Promise.all([...supervisor.workers].map((worker) => supervisor.leave(worker)))
+  return checkCrashes(readHistories(histories), await withDriver(engine, readFinalState))
 }

@@ -1,9 +1,8 @@
 import { isAtLeast, type Durability } from '@millrace/core/driver'
-import { systemRuntime } from '@millrace/core'
 import { available, startFaultProxy, startPostgresPair, startRedisSentinel } from 'engines'
 import { describe, expect, it } from 'vitest'
-import { crashEngine } from '../crash/crash-engine.ts'
 import type { CrashReport } from '../crash/checker.ts'
+import { withDriver } from '../crash/with-driver.ts'
 import { createScene } from './scene.ts'
 
 const hasPostgres = await available('postgres')
@@ -88,10 +87,6 @@ function expectDeclaredLoss(what: string, report: CrashReport, level: Durability
 
 const LEFT_OPEN: ReadonlySet<string> = new Set(['lost', 'phantom'])
 
-async function levelOf(url: string): Promise<Durability> {
-  const driver = (await crashEngine(url)).open(systemRuntime())
-  await driver.transport.connect()
-  const { durability } = driver.transport.capabilities
-  await driver.transport.close()
-  return durability
+function levelOf(url: string): Promise<Durability> {
+  return withDriver(url, async ({ transport }) => transport.capabilities.durability)
 }

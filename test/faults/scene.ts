@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { isMillraceError, systemRuntime } from '@millrace/core'
+import { isMillraceError } from '@millrace/core'
 import { waitFor, type HistoryEntry, type Unstamped } from '@millrace/core/testing'
 import { checkCrashes, type CrashReport } from '../crash/checker.ts'
 import { crashEngine } from '../crash/crash-engine.ts'
@@ -9,6 +9,7 @@ import { keepEvidence } from '../crash/evidence.ts'
 import { readFinalState } from '../crash/final-state.ts'
 import { machineNow } from '../crash/history-file.ts'
 import { createMember, type Member } from '../crash/member.ts'
+import { withDriver } from '../crash/with-driver.ts'
 
 export interface SceneOptions {
   /** Of the tests, for the file of the report. */
@@ -54,7 +55,7 @@ export interface Scene {
 const FIRST = 1_600
 
 /** Sets a scene on an engine that is there. */
-export function createScene({ name, url, leaseMs = LEASE_MS, publishTimeoutMs }: SceneOptions): Scene {
+export function createScene({ name: sceneName, url, leaseMs = LEASE_MS, publishTimeoutMs }: SceneOptions): Scene {
   const history: HistoryEntry[] = []
   const members = new Set<SceneMember>()
   const publishing = new Set<Promise<void>>()
@@ -80,16 +81,17 @@ export function createScene({ name, url, leaseMs = LEASE_MS, publishTimeoutMs }:
     history,
     async join(through = url) {
       started += 1
+      const name = `m${started}`
       const member = createMember({
         engine: await crashEngine(through),
-        record: recordAs(`m${started}`),
+        record: recordAs(name),
         leaseMs,
         groups: ['billing', 'audit'],
         onError: (error) => errors.push(error),
         ...(publishTimeoutMs === undefined ? {} : { publishTimeoutMs }),
       })
       const errors: unknown[] = []
-      const joined = { ...member, name: `m${started}`, errors }
+      const joined = { ...member, name, errors }
       members.add(joined)
       await member.join()
       return joined
@@ -125,22 +127,12 @@ export function createScene({ name, url, leaseMs = LEASE_MS, publishTimeoutMs }:
     async finish(facts = {}) {
       clearInterval(timer)
       await Promise.all(publishing)
-      const driver = (await crashEngine(url)).open(systemRuntime())
-      try {
-        await driver.transport.connect()
-        await drainAll({
-          driver,
-          operator: await crashEngine(url),
-          record: recordAs('operator'),
-          healed: () => members.forEach((member) => member.heal()),
-        })
-        await Promise.all([...members].map((member) => scene.leave(member)))
-        const report = checkCrashes(history, await readFinalState(driver))
-        keepEvidence(name, { name, ...facts, ...report })
-        return report
-      } finally {
-        await driver.transport.close()
-      }
+      const record = recordAs('operator')
+      await drainAll({ engine: url, record, healed: () => members.forEach((member) => member.heal()) })
+      await Promise.all([...members].map((member) => scene.leave(member)))
+      const report = checkCrashes(history, await withDriver(url, readFinalState))
+      keepEvidence(sceneName, { name: sceneName, ...facts, ...report })
+      return report
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
