@@ -28,7 +28,7 @@ async function inboxOf(context: Context): Promise<{ driver: Driver; inbox: Inbox
 
 async function open(inbox: InboxStore, entry: InboxEntry = ENTRY): Promise<InboxWork> {
   const work = await inbox.open(entry)
-  assert.ok(typeof work === 'object', `the event is not applied yet, but the inbox says ${String(work)}`)
+  assert.ok(typeof work === 'object', 'the event is not applied yet, and the lease is held')
   return work
 }
 

@@ -1,7 +1,6 @@
 import { createCatalog } from '../contract/catalog.ts'
 import type { AnyEventDefinition } from '../contract/event-definition.ts'
 import { assertTopicName } from '../contract/event-name.ts'
-import type { EventMessage } from '../contract/event.ts'
 import { resolveLimits } from '../contract/limits.ts'
 import type { Handler } from '../bus/handler.ts'
 import { createLaneHints } from '../bus/lane-hints.ts'
@@ -20,8 +19,9 @@ import { systemRuntime } from '../runtime/system-runtime.ts'
 import { createAsking } from './asking.ts'
 import { createEngines } from './engines.ts'
 import { createForwarding } from './forwarding.ts'
-import type { BatchOptions, InTransaction, Millrace, MillraceOptions } from './millrace.ts'
+import type { Millrace, MillraceOptions } from './millrace.ts'
 import { createOperating } from './operating.ts'
+import { createPublishCalls } from './publish-calls.ts'
 
 /**
  * The backbone of this process: publishes, subscribes and reads through one engine. Opens nothing until it is used.
@@ -32,19 +32,20 @@ import { createOperating } from './operating.ts'
  * await millrace.publish(OrderPlaced, { orderId: '42', total: 9.5 })
  */
 export function createMillrace(options: MillraceOptions): Millrace {
-  const { name = 'app', leaseMs = 5_000, publishTimeoutMs = 10_000, maxPending = 100_000 } = options
+  const { name = 'app', leaseMs = 5_000, publishTimeoutMs: timeoutMs = 10_000, maxPending = 100_000 } = options
   assertTopicName(name)
   const runtime = options.runtime ?? systemRuntime()
   const onError = options.onError ?? ((error: unknown) => runtime.log.error(textOf(error)))
   const engines = createEngines(options, name, runtime)
-  const { main: driver, distribution } = engines
+  const { main: driver } = engines
   const { transport, stores } = driver
   const { outbox: outboxStore, inbox: inboxStore } = engines.store.stores
   const isOwnLog = engines.store === driver
+  const topicSettings = options.topics ?? {}
   const limits = resolveLimits(options.limits)
   const catalog = createCatalog(options.events)
-  const topics = createTopicRegistry(transport, options.topics ?? {})
-  const publisher = createPublisher({ name, transport, runtime, timeoutMs: publishTimeoutMs, maxPending })
+  const topics = createTopicRegistry(transport, topicSettings)
+  const publisher = createPublisher({ name, transport, runtime, timeoutMs, maxPending })
   const alive = new Int32Array(new SharedArrayBuffer(4))
   const watchdog = createLoopWatchdog({ millrace: name, runtime, alive })
   const hints = createLaneHints()
@@ -52,7 +53,7 @@ export function createMillrace(options: MillraceOptions): Millrace {
   const outbox = createOutbox({
     store: outboxStore,
     isOwnLog,
-    topicOptions: (topic) => options.topics?.[topic] ?? {},
+    topicOptions: (topic) => topicSettings[topic] ?? {},
     ready: startStore,
     isReady: () => engines.isStoreStarted && closing === undefined,
     onAdded: () => forwarding.nudge(),
@@ -68,7 +69,7 @@ export function createMillrace(options: MillraceOptions): Millrace {
     sessionId: `instance:${runtime.id()}`,
     ready: start,
     maxPending,
-    timeoutMs: publishTimeoutMs,
+    timeoutMs,
   })
   const subscriptionsOf = (side: Driver, registry: TopicRegistry): Subscriptions =>
     createSubscriptions({
@@ -92,11 +93,12 @@ export function createMillrace(options: MillraceOptions): Millrace {
     engines,
     outbox: outboxStore === undefined || appendsInside(outboxStore, isOwnLog) ? undefined : outboxStore,
     topics,
-    topicSettings: options.topics ?? {},
+    topicSettings,
     subscriptions,
     subscriptionsOf,
     runtime,
-    timeoutMs: publishTimeoutMs,
+    leaseMs: 2 * leaseMs,
+    timeoutMs,
     isEnabled: options.relay ?? true,
     start,
     onError,
@@ -106,16 +108,11 @@ export function createMillrace(options: MillraceOptions): Millrace {
 
   function start(): Promise<void> {
     if (closing !== undefined) return Promise.reject(closedError(name))
-    starting ??= open().catch((error: unknown) => {
+    starting ??= engines.start().then(forwarding.begin, (error: unknown) => {
       starting = undefined
       throw error
     })
     return starting
-  }
-
-  async function open(): Promise<void> {
-    await engines.start()
-    forwarding.begin()
   }
 
   /** A transaction needs its database, whether or not the broker is there. */
@@ -135,27 +132,6 @@ export function createMillrace(options: MillraceOptions): Millrace {
     await engines.close()
   }
 
-  function publish(first: AnyEventDefinition | EventMessage, second?: unknown, third?: object): Promise<never> {
-    try {
-      if (!isDefinition(first)) {
-        const { tx } = (second ?? {}) as Partial<InTransaction>
-        return (tx === undefined ? publishing.publish(first) : enlistOne(first, tx, false)) as Promise<never>
-      }
-      catalog.add(first)
-      const { tx, ...createOptions } = (third ?? {}) as Partial<InTransaction>
-      const event = publishing.create(first, second, createOptions)
-      return (
-        tx === undefined ? publishing.publish(event, { checked: true }) : enlistOne(event, tx, true)
-      ) as Promise<never>
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  async function enlistOne(event: EventMessage, tx: object, checked: boolean): Promise<unknown> {
-    return (await publishing.enlist([event], tx, checked))[0]
-  }
-
   const millrace: Millrace = {
     name,
     start,
@@ -165,35 +141,19 @@ export function createMillrace(options: MillraceOptions): Millrace {
     get catalog() {
       return catalog.list()
     },
-    create(definition, data, createOptions) {
-      catalog.add(definition)
-      return publishing.create(definition, data, createOptions) as never
-    },
-    publish,
-    publishBatch(events: readonly EventMessage[], batchOptions: BatchOptions | InTransaction = {}) {
-      if ('tx' in batchOptions) return publishing.enlist(events, batchOptions.tx) as Promise<never>
-      const { signal, checked = false } = batchOptions
-      return publishing.publishBatch(events, {
-        signal,
-        checked: checked && options.limits === undefined,
-      }) as Promise<never>
-    },
+    ...createPublishCalls(publishing, catalog, { hasDefaultLimits: options.limits === undefined }),
     subscribe: (events: unknown, handler: unknown, subscribeOptions: SubscribeOptions) =>
       start().then(async () => {
         const side = await forwarding.subscriptionsVia(subscribeOptions.via)
         return side.subscribe(listOf(events), handler as Handler, subscribeOptions)
       }),
     ...createAsking({ publishing, waiting, topics, catalog, runtime, start }),
-    ...createOperating({ driver, definitions: catalog, runtime, hint: hints.hint, start }),
+    ...createOperating({ engines, definitions: catalog, runtime, hint: hints.hint, start }),
     outbox: createOutboxView(outboxStore, { isOwnLog, ready: start }),
     close: ({ timeoutMs = 10_000 } = {}) => (closing ??= close(timeoutMs)),
     [Symbol.asyncDispose]: () => millrace.close(),
   }
   return millrace
-}
-
-function isDefinition(value: AnyEventDefinition | EventMessage): value is AnyEventDefinition {
-  return typeof value === 'object' && value !== null && 'create' in value && typeof value.create === 'function'
 }
 
 function listOf(events: unknown): string | readonly AnyEventDefinition[] {

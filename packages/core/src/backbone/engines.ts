@@ -13,6 +13,8 @@ export interface Engines {
   readonly store: Driver
   /** Fed from the log by a relay; undefined without a log. */
   readonly distribution: Driver | undefined
+  /** Each once. */
+  readonly all: readonly Driver[]
   /** Opens the log or the engine, and the store. Throws `engine_*`, `durability_too_low`. */
   start(): Promise<void>
   /** Opens the store only. */
@@ -50,6 +52,7 @@ export function createEngines(options: MillraceOptions, millrace: string, runtim
     main,
     store: storeDriver,
     distribution,
+    all: [...drivers.values()],
     async start() {
       await Promise.all([connect(main), storeDriver === main ? undefined : connect(storeDriver)])
       checkDurability(main, mainEngine.name, options.durability)

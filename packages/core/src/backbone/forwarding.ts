@@ -32,15 +32,14 @@ export interface ForwardingOptions {
   readonly subscriptions: Subscriptions
   readonly subscriptionsOf: (driver: Driver, topics: TopicRegistry) => Subscriptions
   readonly runtime: Runtime
+  /** Milliseconds after which a silent relay is held for dead: longer than a member, for its takeover hurries nobody. */
+  readonly leaseMs: number
   readonly timeoutMs: number
   readonly isEnabled: boolean
   /** Opens the main engine. */
   readonly start: () => Promise<void>
   readonly onError: (error: unknown) => void
 }
-
-/** Longer than the lease of a partition: an idle relay costs few commands, and its takeover hurries nobody. */
-const RELAY_LEASE_MS = 10_000
 
 export function createForwarding(options: ForwardingOptions): Forwarding {
   const { name, engines, outbox, subscriptions, runtime, onError } = options
@@ -69,7 +68,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
           store: outbox,
           target: { transport: engines.main.transport, topics: options.topics, ready: options.start },
           runtime,
-          leaseMs: RELAY_LEASE_MS,
+          leaseMs: options.leaseMs,
           onError,
         })
       }

@@ -10,6 +10,8 @@ export interface TopicStatus extends TopicInfo {
 /** How a group is doing. */
 export interface GroupStatus {
   readonly group: string
+  /** Set where the group reads a log of record beside a transport. */
+  readonly via?: 'log'
   readonly topics: readonly string[]
   /** Types and patterns that it listens to. */
   readonly filter: readonly string[]

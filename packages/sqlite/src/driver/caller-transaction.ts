@@ -66,9 +66,9 @@ export function createCallerTransactions(settings: Settings, runtime: Runtime): 
       const state = stateOf(tx)
       const { db } = state.sql
       try {
-        db.exec('SAVEPOINT millrace')
+        state.sql.prepared('SAVEPOINT millrace').run()
         const result = change(state)
-        db.exec('RELEASE millrace')
+        state.sql.prepared('RELEASE millrace').run()
         return result
       } catch (error) {
         if (db.isTransaction) db.exec('ROLLBACK TO millrace; RELEASE millrace')

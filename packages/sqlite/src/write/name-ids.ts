@@ -13,13 +13,18 @@ export interface NameIds {
 /** The numbers of one of the tables `types` and `sources`. */
 export function createNameIds(sql: Statements, table: 'types' | 'sources'): NameIds {
   const cached = new Map<string, number>()
+  const find = (name: string): number | undefined =>
+    sql.get<{ id: number }>(`SELECT id FROM ${table} WHERE name = ?`, name)?.id
+  const add = (name: string): number => {
+    sql.run(`INSERT INTO ${table} (name) VALUES (?)`, name)
+    return find(name) ?? 0
+  }
   return {
     idOf(name) {
       const known = cached.get(name)
       if (known !== undefined) return known
       if (cached.size >= MOST_CACHED) cached.clear()
-      sql.run(`INSERT INTO ${table} (name) VALUES (?) ON CONFLICT DO NOTHING`, name)
-      const id = sql.get<{ id: number }>(`SELECT id FROM ${table} WHERE name = ?`, name)?.id ?? 0
+      const id = find(name) ?? add(name)
       cached.set(name, id)
       return id
     },
