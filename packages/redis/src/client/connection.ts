@@ -12,6 +12,8 @@ export interface Connection {
   readonly settings: Settings
   readonly runtime: Runtime
   readonly clustered: boolean
+  /** Whether what is sent first is done first. */
+  readonly keepsOrder: boolean
   /** Where it is, for messages, without secrets. */
   readonly where: string
   /** Throws `closed` and `engine_*`. Waits for a lost connection to come back, within the deadline. */
@@ -102,6 +104,7 @@ export function createConnection(
     settings,
     runtime,
     clustered: link.clustered,
+    keepsOrder: link.keepsOrder,
     where,
     async call(args, key) {
       if (closing) throw closedError(where)

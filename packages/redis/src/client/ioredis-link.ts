@@ -17,6 +17,7 @@ function link(client: IoredisClient, own: boolean): RedisLink & Subscriber {
   client.on('message', (channel, message) => onMessage.get(String(channel))?.(String(message)))
   return {
     clustered: client.isCluster,
+    keepsOrder: !client.isCluster,
     get ready() {
       return client.status === 'ready'
     },

@@ -30,6 +30,8 @@ export interface IoredisClient {
 export interface RedisLink {
   /** Whether keys are spread over several servers by slot. */
   readonly clustered: boolean
+  /** Whether commands reach the server in the order in which they were sent. */
+  readonly keepsOrder: boolean
   /** Whether a command would go out now. */
   readonly ready: boolean
   /** Opens what is not open. Rejects with the client's own error. */

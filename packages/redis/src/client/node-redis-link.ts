@@ -5,6 +5,7 @@ export interface NodeRedisKind<Client extends NodeRedisClient> {
   /** Makes a client that is not connected yet; while `keepTrying` says so it opens a lost connection again. */
   make(keepTrying: () => boolean): Client
   readonly clustered: boolean
+  readonly keepsOrder: boolean
   send(client: Client, args: readonly string[], key: string | undefined): Promise<unknown>
 }
 
@@ -31,6 +32,7 @@ export function ownNodeRedisLink<Client extends NodeRedisClient>(kind: NodeRedis
 
   const link: RedisLink & Subscriber = {
     clustered: kind.clustered,
+    keepsOrder: kind.keepsOrder,
     get ready() {
       return connected && !closed && (client.isReady ?? client.isOpen ?? true)
     },
@@ -86,6 +88,7 @@ export function givenNodeRedisLink(
   const listeners: LinkListener[] = []
   return {
     clustered: kind.clustered,
+    keepsOrder: kind.keepsOrder,
     get ready() {
       return client.isReady ?? client.isOpen ?? true
     },

@@ -32,6 +32,7 @@ async function ownLink(settings: Settings, runtime: Runtime): Promise<RedisLink>
   if (place.kind === 'cluster') {
     return ownNodeRedisLink({
       clustered: true,
+      keepsOrder: false,
       make: (keepTrying) =>
         library.createCluster({
           rootNodes: place.nodes.map(({ host, port }) => ({ socket: { host, port } })),
@@ -43,6 +44,7 @@ async function ownLink(settings: Settings, runtime: Runtime): Promise<RedisLink>
   if (place.kind === 'sentinel') {
     return ownNodeRedisLink({
       clustered: false,
+      keepsOrder: false,
       make: (keepTrying) =>
         library.createSentinel({
           name: place.master,
@@ -55,6 +57,7 @@ async function ownLink(settings: Settings, runtime: Runtime): Promise<RedisLink>
   }
   return ownNodeRedisLink({
     clustered: false,
+    keepsOrder: true,
     make(keepTrying) {
       const given = options(keepTrying)
       const [node] = place.nodes
@@ -70,12 +73,12 @@ function givenLink(client: RedisClient): RedisLink {
   if (!('sendCommand' in client)) throw notAClient()
   const send = client.sendCommand.bind(client) as (...given: unknown[]) => Promise<unknown>
   if ('slots' in client) {
-    return givenNodeRedisLink(client, { clustered: true, send: (_, args, key) => send(key, false, [...args]) })
+    return givenNodeRedisLink(client, { clustered: true, keepsOrder: false, send: (_, args, key) => send(key, false, [...args]) })
   }
   if ('getMasterNode' in client) {
-    return givenNodeRedisLink(client, { clustered: false, send: (_, args) => send(false, [...args]) })
+    return givenNodeRedisLink(client, { clustered: false, keepsOrder: false, send: (_, args) => send(false, [...args]) })
   }
-  return givenNodeRedisLink(client, { clustered: false, send: (_, args) => send(args) })
+  return givenNodeRedisLink(client, { clustered: false, keepsOrder: true, send: (_, args) => send(args) })
 }
 
 function notAClient(): MillraceError {

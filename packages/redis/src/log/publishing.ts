@@ -36,8 +36,8 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
   const { redis, registry } = options
   const encoder = new TextEncoder()
   /**
-   * The end of the last sending to each partition of a cluster, which may answer two out of their order, and to each topic
-   * with a cap, whose room the next one has to know.
+   * The end of the last sending to each partition where two may overtake one another, and to each topic with
+   * a cap, whose room the next one has to know.
    */
   const turns = new Map<string, Promise<unknown>>()
 
@@ -86,7 +86,7 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
 
   async function send(share: Share, records: readonly PublishRecord[], outcomes: Outcomes): Promise<void> {
     const limited = isLimited(share.topic)
-    if (!redis.clustered && !limited) return sendNow(share, records, outcomes)
+    if (redis.keepsOrder && !limited) return sendNow(share, records, outcomes)
     const place = limited ? share.topic.topic : `${share.topic.topic}/${share.partition}`
     const turn = (turns.get(place) ?? Promise.resolve()).then(() => sendNow(share, records, outcomes))
     turns.set(place, turn)

@@ -1,0 +1,12 @@
+import { available, type RedisSentinel, startRedisSentinel } from 'engines'
+import { afterAll, beforeAll, describe } from 'vitest'
+import { suite } from './suite.ts'
+
+describe.runIf(await available('redis-server'))('a primary behind a Sentinel', () => {
+  let sentinel: RedisSentinel
+  beforeAll(async () => {
+    sentinel = await startRedisSentinel()
+  })
+  afterAll(() => sentinel.stop())
+  suite('redis sentinel', () => ({ url: sentinel.url }))
+})
