@@ -1,5 +1,6 @@
 import type { ConsumeOptions, Consumer, StoredRecord } from '@millrace/core/driver'
 import { closedError } from '../database/database.ts'
+import { decodeName, decodeOptional } from '../name-codec.ts'
 import { positionOf, seqOf } from '../position.ts'
 import { encodeProgress } from '../progress-codec.ts'
 import type { Connection } from './connection.ts'
@@ -50,7 +51,8 @@ export function createConsumer(connection: Connection, { topic, group, partition
     for (const [partition, seq, recordedAt, type, id, key, body] of rows) {
       if (records.length >= max) break
       if (paused?.has(partition) === true) continue
-      records.push({ topic, partition, position: positionOf(seq), id, type, key: key ?? undefined, recordedAt, body })
+      const names = { id: decodeName(id), type: decodeName(type), key: decodeOptional(key) }
+      records.push({ topic, partition, position: positionOf(seq), ...names, recordedAt, body })
       after.set(partition, seq)
       if (marked.has(partition)) marks.set(partition, seq)
     }

@@ -6,6 +6,7 @@ import {
   type PublishRecord,
 } from '@millrace/core/driver'
 import { isOutcomeUnknown } from '../database/postgres-error.ts'
+import { encodeName } from '../name-codec.ts'
 import { positionOf } from '../position.ts'
 import type { Connection } from './connection.ts'
 
@@ -101,11 +102,11 @@ async function send(connection: Connection, topic: string, records: readonly Pub
     topic,
     `{${records.map(({ partition }) => partition).join(',')}}`,
     bornSince(records),
-    column(({ id }) => id),
-    column(({ source }) => source),
-    column(({ type }) => type),
-    column(({ key }) => key ?? NONE),
-    column(({ correlationId }) => correlationId ?? NONE),
+    column(({ id }) => encodeName(id)),
+    column(({ source }) => encodeName(source)),
+    column(({ type }) => encodeName(type)),
+    column(({ key }) => (key === undefined ? NONE : encodeName(key))),
+    column(({ correlationId }) => (correlationId === undefined ? NONE : encodeName(correlationId))),
     column(({ body }) => body),
   )
   const reply = row?.reply ?? null
@@ -117,11 +118,9 @@ async function send(connection: Connection, topic: string, records: readonly Pub
   return reply
 }
 
-/** Columns travel as one text each: neither JSON nor any name may hold these two characters. */
+/** Columns travel as one text each: neither JSON nor an encoded name holds these two characters. */
 const SEPARATOR = '\x1f'
 const NONE = '\x1e'
-// oxlint-disable-next-line no-control-regex -- the characters are meant
-const NOT_STORABLE = /[\x00\x1e\x1f]/
 
 /** Clocks may differ by this much: an id made at a time is looked for in what was stored since an hour before. */
 const CLOCKS_DIFFER_MS = 3_600_000
@@ -168,10 +167,10 @@ function repeated(first: PublishOutcome | undefined, record: PublishRecord | und
 
 function refusal({ id, source, type, key, correlationId, body }: PublishRecord, maxBytes: number): MillraceError | undefined {
   for (const text of [id, source, type, key ?? '', correlationId ?? '']) {
-    if (text.isWellFormed() && !NOT_STORABLE.test(text)) continue
+    if (text.isWellFormed()) continue
     return new MillraceError(
       'publish_rejected',
-      'PostgreSQL stores no id, source, type or key with half a surrogate pair or one of the characters U+0000, U+001E, U+001F.',
+      'PostgreSQL stores no id, source, type or key with half a surrogate pair.',
     )
   }
   if (body.includes(SEPARATOR) || body.includes('\0')) {

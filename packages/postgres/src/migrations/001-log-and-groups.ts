@@ -106,7 +106,7 @@ CREATE TABLE $S.lane (
   group_id integer NOT NULL REFERENCES $S.groups (id) ON DELETE CASCADE,
   partition_id integer NOT NULL REFERENCES $S.partitions (id) ON DELETE CASCADE,
   seq bigint NOT NULL,
-  generation integer NOT NULL,
+  generation bigint NOT NULL,
   lane_key text COLLATE "C",
   order_key text COLLATE "C" NOT NULL,
   due bigint NOT NULL,
@@ -142,7 +142,7 @@ CREATE TABLE $S.dead_letters (
   topic text COLLATE "C" NOT NULL,
   partition integer NOT NULL,
   seq bigint NOT NULL,
-  generation integer NOT NULL,
+  generation bigint NOT NULL,
   lane_key text COLLATE "C",
   code text NOT NULL,
   message text NOT NULL,
@@ -168,7 +168,7 @@ CREATE TABLE $S.taken_letters (
   topic text COLLATE "C" NOT NULL,
   partition integer NOT NULL,
   seq bigint NOT NULL,
-  generation integer NOT NULL,
+  generation bigint NOT NULL,
   UNIQUE (group_id, topic, partition, seq, generation)
 );
 `

@@ -1,5 +1,6 @@
 import type { ReadQuery, StoredRecord } from '@millrace/core/driver'
 import type { Database } from '../database/database.ts'
+import { decodeName, decodeOptional, encodeOptional } from '../name-codec.ts'
 import { positionOf, seqOf } from '../position.ts'
 import { unknownTopic } from './topics.ts'
 
@@ -101,8 +102,8 @@ async function loadSlices(
     slices.map(({ walk }) => walk.id),
     slices.map(({ from }) => from),
     slices.map(({ to }) => to),
-    type ?? null,
-    key ?? null,
+    encodeOptional(type),
+    encodeOptional(key),
     limit,
   )
   const byId = new Map(slices.map(({ walk }) => [walk.id, [] as StoredRecord[]]))
@@ -113,9 +114,9 @@ async function loadSlices(
       topic,
       partition: walk.partition,
       position: positionOf(seq),
-      id: event,
-      type: typeName,
-      key: eventKey ?? undefined,
+      id: decodeName(event),
+      type: decodeName(typeName),
+      key: decodeOptional(eventKey),
       recordedAt,
       body,
     })

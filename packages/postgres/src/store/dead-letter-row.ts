@@ -1,4 +1,5 @@
 import type { DeadLetter } from '@millrace/core/driver'
+import { decodeName, decodeOptional } from '../name-codec.ts'
 import { positionOf } from '../position.ts'
 
 /** A row of `dead_letters` with the name of its group. */
@@ -52,7 +53,7 @@ export function deadLetterOf(row: DeadLetterRow): DeadLetter {
     partition,
     position,
     generation: row.generation,
-    laneKey: row.lane_key ?? undefined,
+    laneKey: decodeOptional(row.lane_key),
     code: row.code,
     message: row.message,
     stack: row.stack ?? undefined,
@@ -64,9 +65,9 @@ export function deadLetterOf(row: DeadLetterRow): DeadLetter {
       topic,
       partition,
       position,
-      id: row.event_id,
-      type: row.type,
-      key: row.key ?? undefined,
+      id: decodeName(row.event_id),
+      type: decodeName(row.type),
+      key: decodeOptional(row.key),
       recordedAt: row.recorded,
       body: row.body,
     },

@@ -1,5 +1,6 @@
 import type { DeadLetter, DeadLetterCount, DeadLetterQuery, EventPlace } from '@millrace/core/driver'
 import type { Database, SqlValue } from '../database/database.ts'
+import { encodeName } from '../name-codec.ts'
 import { positionOf, seqOf } from '../position.ts'
 import { type DeadLetterRow, deadLetterOf, numberOfLetter, SELECT_DEAD_LETTER } from './dead-letter-row.ts'
 
@@ -15,8 +16,8 @@ export async function listDeadLetters(database: Database, query: DeadLetterQuery
   where('g.name =', query.group)
   where('d.fingerprint =', query.fingerprint)
   where('d.topic =', query.topic)
-  where('d.type =', query.type)
-  where('d.event_id =', query.eventId)
+  where('d.type =', query.type === undefined ? undefined : encodeName(query.type))
+  where('d.event_id =', query.eventId === undefined ? undefined : encodeName(query.eventId))
   where('d.last_failed >=', query.since)
   where('d.last_failed <', query.until)
   where('d.n <', query.after === undefined ? undefined : numberOfLetter(query.after))

@@ -1,5 +1,6 @@
 import type { DeadLetter, NewDeadLetter, NewLaneEntry, StoredRecord } from '@millrace/core/driver'
 import type { Database, Sql, SqlValue } from '../database/database.ts'
+import { decodeName, encodeName, encodeOptional } from '../name-codec.ts'
 import { seqOf } from '../position.ts'
 import { type DeadLetterRow, deadLetterOf, numberOfLetter, SELECT_DEAD_LETTER } from './dead-letter-row.ts'
 import { type GroupPlace, groupPlaceOf, lockToken } from './fence.ts'
@@ -47,7 +48,7 @@ async function putOne(sql: Sql, letter: NewDeadLetter, { groupId }: GroupPlace):
   await sql.run(
     PUT,
     ...place,
-    letter.laneKey ?? null,
+    encodeOptional(letter.laneKey),
     letter.code,
     storable(letter.message),
     letter.stack === undefined ? null : storable(letter.stack),
@@ -55,9 +56,9 @@ async function putOne(sql: Sql, letter: NewDeadLetter, { groupId }: GroupPlace):
     letter.firstFailedAt,
     letter.lastFailedAt,
     letter.fingerprint,
-    record.id,
-    record.type,
-    record.key ?? null,
+    encodeName(record.id),
+    encodeName(record.type),
+    encodeOptional(record.key),
     record.recordedAt,
     record.body,
   )
@@ -140,7 +141,8 @@ async function takeOne(sql: Sql, id: string, onTaken: OnTaken): Promise<boolean>
     row.seq,
     row.generation,
   )
-  if (row.lane_key !== null && !(await isHeld(sql, of, row.lane_key))) await setParked(sql, place, row.lane_key, false)
+  if (row.lane_key !== null && !(await isHeld(sql, of, row.lane_key)))
+    await setParked(sql, place, decodeName(row.lane_key), false)
   return true
 }
 

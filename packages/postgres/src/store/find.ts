@@ -1,5 +1,6 @@
 import type { StoredRecord } from '@millrace/core/driver'
 import type { Database } from '../database/database.ts'
+import { decodeName, decodeOptional, encodeName, encodeOptional } from '../name-codec.ts'
 import { positionOf } from '../position.ts'
 
 const MOST_BY_ID = 100
@@ -28,8 +29,8 @@ export async function findById(
 ): Promise<readonly StoredRecord[]> {
   const rows = await database.rows<FoundRow>(
     `${SELECT} WHERE e.id = $1 AND ($2::text IS NULL OR e.source = $2) ORDER BY e.recorded, p.id, e.seq LIMIT ${MOST_BY_ID}`,
-    id,
-    source ?? null,
+    encodeName(id),
+    encodeOptional(source),
   )
   return rows.map(recordOf)
 }
@@ -46,12 +47,13 @@ export async function findByCorrelation(
        UNION ALL
        (${SELECT} WHERE e.correlation = $1 ORDER BY e.recorded, p.id, e.seq LIMIT $2)) f
      ORDER BY f.recorded, f.topic, f.partition, f.seq LIMIT $2`,
-    correlationId,
+    encodeName(correlationId),
     limit,
   )
   return rows.map(recordOf)
 }
 
 function recordOf({ topic, partition, seq, recorded, type, id, key, body }: FoundRow): StoredRecord {
-  return { topic, partition, position: positionOf(seq), id, type, key: key ?? undefined, recordedAt: recorded, body }
+  const names = { id: decodeName(id), type: decodeName(type), key: decodeOptional(key) }
+  return { topic, partition, position: positionOf(seq), ...names, recordedAt: recorded, body }
 }

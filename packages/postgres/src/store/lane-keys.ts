@@ -1,10 +1,11 @@
 import type { NewLaneEntry } from '@millrace/core/driver'
 import type { Sql } from '../database/database.ts'
+import { encodeName } from '../name-codec.ts'
 import type { GroupPlace } from './fence.ts'
 
 /** What orders entries among each other: their key, or for an event without one nothing but itself. */
 export function orderKeyOf({ laneKey, record, generation }: NewLaneEntry): string {
-  return laneKey === undefined ? `=${record.position}/${generation}` : `k${laneKey}`
+  return laneKey === undefined ? `=${record.position}/${generation}` : `k${encodeName(laneKey)}`
 }
 
 /** A key's row says how many entries it has (by trigger) and when the first of them is due, so that looking is cheap. */
@@ -35,14 +36,14 @@ export async function refreshLaneKeys(
 /** Parks a key, whether it has entries or not, or lets it go on. */
 export async function setParked(sql: Sql, place: GroupPlace, laneKey: string, parked: boolean): Promise<void> {
   if (place.groupId === 0 || place.partitionId === 0) return
-  const orderKey = `k${laneKey}`
+  const orderKey = `k${encodeName(laneKey)}`
   await sql.run(
     `INSERT INTO $S.lane_keys (group_id, partition_id, order_key, lane_key, parked) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (group_id, partition_id, order_key) DO UPDATE SET parked = excluded.parked`,
     place.groupId,
     place.partitionId,
     orderKey,
-    laneKey,
+    encodeName(laneKey),
     parked,
   )
   await refreshLaneKeys(sql, place, [orderKey])

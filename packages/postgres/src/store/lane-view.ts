@@ -1,5 +1,6 @@
 import type { LaneCounts, LaneEntry, LaneKey, NewLaneEntry } from '@millrace/core/driver'
 import type { Database } from '../database/database.ts'
+import { decodeName, decodeOptional } from '../name-codec.ts'
 import { positionOf } from '../position.ts'
 
 const ENTRY_ID_WIDTH = 16
@@ -63,14 +64,14 @@ function entryOf(row: EntryRow, { group, topic, partition }: PlaceQuery): LaneEn
   return {
     entryId: String(row.entry).padStart(ENTRY_ID_WIDTH, '0'),
     group,
-    laneKey: row.lane_key ?? undefined,
+    laneKey: decodeOptional(row.lane_key),
     record: {
       topic,
       partition,
       position: positionOf(row.seq),
-      id: row.event_id,
-      type: row.type,
-      key: row.key ?? undefined,
+      id: decodeName(row.event_id),
+      type: decodeName(row.type),
+      key: decodeOptional(row.key),
       recordedAt: row.recorded,
       body: row.body,
     },
@@ -93,7 +94,7 @@ export async function laneKeys(
     topic,
     partition,
   )
-  return new Map(rows.map(([key, waiting, parked]) => [key, { waiting, parked }]))
+  return new Map(rows.map(([key, waiting, parked]) => [decodeName(key), { waiting, parked }]))
 }
 
 /** How many entries a group has in all, are due, and are parked. */
@@ -103,7 +104,7 @@ export async function laneCounts(database: Database, group: string): Promise<Lan
        SELECT k.* FROM $S.lane_keys k WHERE k.group_id = (SELECT id FROM $S.groups WHERE name = $1))
      SELECT coalesce(sum(o.waiting), 0)::bigint AS waiting,
        coalesce(sum(o.waiting) FILTER (WHERE o.parked), 0)::bigint AS parked,
-       count(o.lane_key) AS keys, greatest(0, min(o.ready_at) - (SELECT now FROM clock)) AS next, (
+       count(o.lane_key) AS keys, CASE WHEN min(o.ready_at) IS NOT NULL THEN greatest(0, min(o.ready_at) - (SELECT now FROM clock)) END AS next, (
          SELECT count(*) FROM (
            SELECT max(l.due) OVER (PARTITION BY l.partition_id, l.order_key ORDER BY l.seq, l.entry) AS reached
            FROM own k JOIN $S.lane l USING (group_id, partition_id, order_key), clock c WHERE k.ready_at <= c.now) r, clock c

@@ -1,5 +1,6 @@
 import { type LaneChanges, MillraceError, type NewLaneEntry } from '@millrace/core/driver'
 import type { Database, Sql } from '../database/database.ts'
+import { encodeName, encodeOptional } from '../name-codec.ts'
 import { seqOf } from '../position.ts'
 import { type GroupPlace, groupPlaceOf, lockToken } from './fence.ts'
 import { orderKeyOf, refreshLaneKeys, setParked } from './lane-keys.ts'
@@ -37,15 +38,15 @@ export async function insertEntries(
   const rows = entries.map((entry) => ({
     seq: seqOf(entry.record.position),
     generation: entry.generation,
-    lane_key: entry.laneKey,
+    lane_key: encodeOptional(entry.laneKey),
     order_key: orderKeyOf(entry),
     delay: entry.delayMs,
     attempts: entry.attempts,
     first_failed: entry.firstFailedAt,
     reason: entry.reason,
-    event_id: entry.record.id,
-    type: entry.record.type,
-    key: entry.record.key,
+    event_id: encodeName(entry.record.id),
+    type: encodeName(entry.record.type),
+    key: encodeOptional(entry.record.key),
     recorded: entry.record.recordedAt,
     body: entry.record.body,
   }))
@@ -54,7 +55,7 @@ export async function insertEntries(
        event_id, type, key, recorded, body)
      SELECT $1, $2, r.seq, r.generation, r.lane_key, r.order_key, $S.now_ms() + ceil(r.delay)::bigint, r.attempts,
        r.first_failed, r.reason, r.event_id, r.type, r.key, r.recorded, r.body
-     FROM ROWS FROM (json_to_recordset($3::json) AS (seq bigint, generation integer, lane_key text, order_key text,
+     FROM ROWS FROM (json_to_recordset($3::json) AS (seq bigint, generation bigint, lane_key text, order_key text,
        delay float8, attempts integer, first_failed bigint, reason text, event_id text, type text, key text,
        recorded bigint, body text)) WITH ORDINALITY AS r(seq, generation, lane_key, order_key, delay, attempts,
        first_failed, reason, event_id, type, key, recorded, body, n)
@@ -80,7 +81,7 @@ export async function settleLane(database: Database, changes: LaneChanges): Prom
           `DELETE FROM $S.lane WHERE entry = ANY ($3::bigint[]) AND group_id = $1 AND partition_id = $2 RETURNING order_key`,
           place.groupId,
           place.partitionId,
-          changes.done.map(Number),
+          changes.done.map(numberOfEntry),
         ),
       )
     }
@@ -94,7 +95,7 @@ export async function settleLane(database: Database, changes: LaneChanges): Prom
           place.partitionId,
           JSON.stringify(
             changes.postponed.map(({ entryId, delayMs, attempts, firstFailedAt }) => ({
-              entry: Number(entryId),
+              entry: numberOfEntry(entryId),
               delay: delayMs,
               attempts,
               first_failed: firstFailedAt,
@@ -107,6 +108,11 @@ export async function settleLane(database: Database, changes: LaneChanges): Prom
     await refreshLaneKeys(sql, place, [...touched])
     return 'done'
   })
+}
+
+/** The number of an entry's id; 0, which no row has, for what is none. */
+function numberOfEntry(entryId: string): number {
+  return /^\d{1,16}$/.test(entryId) ? Number(entryId) : 0
 }
 
 /** Lifts the parking of a key. */
