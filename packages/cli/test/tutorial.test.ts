@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { waitFor } from '@millrace/core/testing'
+import { available, startPostgres, startRedis, type EngineServer } from 'engines'
 import { afterAll, expect, test } from 'vitest'
 import { project } from './command.ts'
 
@@ -29,7 +30,29 @@ afterAll(() => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-test('the tutorial does what it says', { timeout: 180_000 }, async () => {
+const SQLITE = "sqlite('./.millrace/millrace.db')"
+
+test('the tutorial does what it says', { timeout: 180_000 }, () => follow((program) => program))
+
+/** What the page's programs need beside one changed line, and the import that goes with it. */
+const SERVERS: readonly (readonly [engine: string, has: boolean, start: () => Promise<EngineServer>])[] = [
+  ['redis', await available('redis-server'), startRedis],
+  ['postgres', await available('postgres'), startPostgres],
+]
+
+for (const [engine, has, start] of SERVERS) {
+  test.skipIf(!has)(`the tutorial does the same on ${engine}`, { timeout: 180_000 }, async () => {
+    await using server = await start()
+    await follow((program) =>
+      program
+        .replaceAll(SQLITE, `${engine}('${server.url}')`)
+        .replaceAll("import { sqlite } from '@millrace/sqlite'", `import { ${engine} } from '@millrace/${engine}'`),
+    )
+  })
+}
+
+/** Does what the page says, with its programs changed. */
+async function follow(change: (program: string) => string): Promise<void> {
   const cwd = project()
   const environment = environmentOf(cwd)
   const blocks = blocksOf(readFileSync(PAGE, 'utf8')).filter(({ marks }) => marks.has('run'))
@@ -40,7 +63,7 @@ test('the tutorial does what it says', { timeout: 180_000 }, async () => {
     const { line, language, marks, text } = block
     const file = marks.get('file')
     if (language === 'ts' && file !== undefined) {
-      writeFileSync(join(cwd, file), text)
+      writeFileSync(join(cwd, file), change(text))
       // A reader goes on when the second terminal has started again.
       if (terminal !== undefined) await terminal.ready((starts += 1))
     } else if (marks.has('terminal')) {
@@ -74,7 +97,7 @@ test('the tutorial does what it says', { timeout: 180_000 }, async () => {
   expect(await terminal?.interrupt()).toBe(0)
   const receipts = readFileSync(join(cwd, 'receipts.txt'), 'utf8').trimEnd().split('\n')
   expect(new Set(receipts)).toEqual(new Set(['o-1: 12', 'o-2: 30', 'o-3: 7', 'o-4: 8', 'o-5: 5000', 'o-6: 6']))
-})
+}
 
 /** A shell in which `millrace` and `node` run this workspace from source. */
 function environmentOf(cwd: string): NodeJS.ProcessEnv {
