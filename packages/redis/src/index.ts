@@ -1,3 +1,3 @@
-export type { RedisOptions } from './settings.ts'
 export type { RedisClient } from './client/link.ts'
-export { redis } from './redis.ts'
+export { redis, redisFromUrl } from './redis.ts'
+export type { RedisOptions } from './settings.ts'

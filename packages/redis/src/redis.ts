@@ -5,6 +5,7 @@ import { diagnose } from './driver/diagnose.ts'
 import { createLifecycle } from './driver/lifecycle.ts'
 import { createStores } from './driver/stores.ts'
 import { createTransport } from './driver/transport.ts'
+import { optionsOfUrl } from './options-of-url.ts'
 import { type RedisOptions, settingsOf } from './settings.ts'
 
 /**
@@ -15,7 +16,7 @@ import { type RedisOptions, settingsOf } from './settings.ts'
  * const millrace = createMillrace({ engine: redis('redis://127.0.0.1:6379') })
  */
 export function redis(options: string | RedisOptions): Engine {
-  const given = typeof options === 'string' ? { url: options } : options
+  const given = withoutQuery(typeof options === 'string' ? { url: options } : options)
   const settings = settingsOf(given)
   checkOptions(given, settings)
   const where = settings.url === undefined ? 'redis: (a given client)' : readUrl(settings.url).name
@@ -30,4 +31,14 @@ export function redis(options: string | RedisOptions): Engine {
       }
     },
   }
+}
+
+/** The engine of a URL, options in its query: what `--engine` takes. Throws as `redis` does. */
+export function redisFromUrl(url: string): Engine {
+  return redis(url)
+}
+
+/** Options that are in the URL give way to those beside it. */
+function withoutQuery(options: RedisOptions): RedisOptions {
+  return options.url === undefined ? options : { ...optionsOfUrl(options.url), ...options, url: options.url.split('?', 1)[0] ?? '' }
 }
