@@ -84,7 +84,8 @@ export function createDatabase(settings: Settings, pool: Pool, runtime: Runtime)
       broken = isBroken(error)
       throw error
     } finally {
-      client.removeListener('error', ignoreIdleFailure)
+      // One that is thrown away may still tell of its end.
+      if (!broken) client.removeListener('error', ignoreIdleFailure)
       client.release(broken)
     }
   }
@@ -182,8 +183,8 @@ export function createDatabase(settings: Settings, pool: Pool, runtime: Runtime)
     async close() {
       closed = true
       await Promise.allSettled(running)
-      pool.removeListener('error', ignoreIdleFailure)
       if (owned) await pool.end().catch(() => undefined)
+      else pool.removeListener('error', ignoreIdleFailure)
     },
   }
 }
