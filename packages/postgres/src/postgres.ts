@@ -4,6 +4,7 @@ import { createLifecycle } from './driver/connection.ts'
 import { createStores } from './driver/stores.ts'
 import { createTransport } from './driver/transport.ts'
 import { engineName } from './engine-name.ts'
+import { createInboxPool } from './inbox/inbox-pool.ts'
 import { type PostgresOptions, settingsOf } from './settings.ts'
 import { diagnose } from './store/diagnose.ts'
 
@@ -22,10 +23,17 @@ export function postgres(options: string | PostgresOptions): Engine {
   return {
     name,
     open(runtime) {
-      const life = createLifecycle(settings, runtime, name)
+      const inboxPool = createInboxPool(settings)
+      const engine = createLifecycle(settings, runtime, name)
+      const life = {
+        ...engine,
+        async close() {
+          await Promise.all([engine.close(), inboxPool.close()])
+        },
+      }
       return {
         transport: createTransport(life),
-        stores: createStores(life),
+        stores: createStores(life, inboxPool),
         diagnose: async ({ verify = false } = {}) => diagnose(life.current(), verify),
       }
     },

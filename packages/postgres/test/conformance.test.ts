@@ -2,6 +2,7 @@ import { conformance } from '@millrace/conformance'
 import type { Engine } from '@millrace/core/driver'
 import { afterAll, describe } from 'vitest'
 import { postgres, type PostgresOptions } from '../src/index.ts'
+import { callerDatabase } from './caller-database.ts'
 import { ask, freshSchema, hasPostgres, testServer } from './test-server.ts'
 
 const options = new WeakMap<Engine, PostgresOptions>()
@@ -24,6 +25,7 @@ describe.skipIf(!hasPostgres)('PostgreSQL', () => {
     },
     restart: again,
     secondProcess: again,
+    callers: async (engine) => callerDatabase((await testServer()).url, options.get(engine)?.schema ?? ''),
     async cleanUp(engine) {
       await ask((await testServer()).url, `DROP SCHEMA IF EXISTS ${options.get(engine)?.schema} CASCADE`)
     },

@@ -6,10 +6,15 @@ import { findByCorrelation, findById } from '../store/find.ts'
 import { addToLane, settleLane, unpark } from '../store/lane.ts'
 import { dueEntries, laneCounts, laneKeys } from '../store/lane-view.ts'
 import { createLeaseStore } from '../store/leases.ts'
+import { createHandlerTransactions } from '../inbox/handler-transactions.ts'
+import { createInboxStore } from '../inbox/inbox.ts'
+import type { InboxPool } from '../inbox/inbox-pool.ts'
+import { createOutboxStore } from '../outbox/outbox.ts'
 import type { Lifecycle } from './connection.ts'
 
 /** The stores over one schema. */
-export function createStores({ current }: Lifecycle): Stores {
+export function createStores({ current }: Lifecycle, inboxPool: InboxPool): Stores {
+  const handlers = createHandlerTransactions()
   const database = (): Database => current().database
   return {
     leases: createLeaseStore(current),
@@ -34,5 +39,7 @@ export function createStores({ current }: Lifecycle): Stores {
       byId: async (id, source) => findById(database(), id, source),
       byCorrelation: async (correlationId, limit) => findByCorrelation(database(), correlationId, limit),
     },
+    outbox: createOutboxStore(current, handlers),
+    inbox: createInboxStore(current, inboxPool, handlers),
   }
 }

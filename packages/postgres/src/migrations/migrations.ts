@@ -1,6 +1,7 @@
 import { logAndGroups } from './001-log-and-groups.ts'
 import { logFunctions } from './002-log-functions.ts'
 import { upkeepFunctions } from './003-upkeep-functions.ts'
+import { outboxAndInbox } from './004-outbox-and-inbox.ts'
 
 /** One change of the schema; `$S` in its text stands for the quoted name of the schema. */
 export interface Migration {
@@ -13,4 +14,9 @@ export interface Migration {
 }
 
 /** Every change of the schema, in order. Append only: the number of an entry is the schema version that it makes. */
-export const MIGRATIONS: readonly Migration[] = [{ sql: logAndGroups }, { sql: logFunctions }, { sql: upkeepFunctions }]
+export const MIGRATIONS: readonly Migration[] = [
+  { sql: logAndGroups },
+  { sql: logFunctions },
+  { sql: upkeepFunctions },
+  { sql: outboxAndInbox },
+]

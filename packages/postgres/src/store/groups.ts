@@ -62,6 +62,7 @@ export async function removeGroup(database: Database, group: string): Promise<vo
   await database.transaction(async (sql) => {
     const groupId = await requireGroup(sql, group)
     await sql.run('DELETE FROM $S.members WHERE group_name = $1', group)
+    await sql.run('DELETE FROM $S.inbox WHERE group_name = $1', group)
     await sql.run('DELETE FROM $S.groups WHERE id = $1', groupId)
   })
 }
