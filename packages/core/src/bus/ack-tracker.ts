@@ -34,10 +34,12 @@ export interface AckTracker {
   snapshot(maxRanges: number): TrackerSnapshot
 }
 
+const COMPACT_AT = 1_024
+
 /** A tracker that goes on from stored progress. */
 export function createAckTracker(from: Pick<Progress, 'settled' | 'ahead' | 'aheadCount'>): AckTracker {
   let settled = from.settled
-  let entries: Tracked[] = []
+  let entries: (Tracked | undefined)[] = []
   let head = 0
   let settledBeyond = 0
   let settledCount = 0
@@ -50,13 +52,14 @@ export function createAckTracker(from: Pick<Progress, 'settled' | 'ahead' | 'ahe
     while (entry?.settled) {
       settled = entry.position
       settledBeyond -= 1
-      head += 1
+      // What is through must not be kept alive here, or the heap would hold the events of a backlog long after their time.
+      entries[head++] = undefined
       entry = entries[head]
     }
     if (head === entries.length) {
       entries = []
       head = 0
-    } else if (head > 4_096) {
+    } else if (head >= COMPACT_AT && head * 2 >= entries.length) {
       entries = entries.slice(head)
       head = 0
     }
@@ -123,7 +126,7 @@ function joined(own: readonly PositionRange[], inherited: readonly PositionRange
   return [...own.slice(0, -1), [last[0], first[1]], ...inherited.slice(1)]
 }
 
-function rangesOf(entries: readonly Tracked[], head: number, maxRanges: number): PositionRange[] {
+function rangesOf(entries: readonly (Tracked | undefined)[], head: number, maxRanges: number): PositionRange[] {
   const ranges: PositionRange[] = []
   let from: Position | undefined
   let to: Position | undefined

@@ -3,6 +3,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { timedOut, type Execute } from './execution.ts'
 import type { Attempt } from './outcome.ts'
 import type { Item, PartitionRun } from './partition-run.ts'
+import { createSlots } from './slots.ts'
 
 /** The handlers that run at the moment. */
 export interface HandlerRuns {
@@ -26,7 +27,7 @@ export interface HandlerRunsOptions {
 const LOOK_EVERY_MS = 100
 
 export function createHandlerRuns({ runtime, execute, timeoutMs, onEnd }: HandlerRunsOptions): HandlerRuns {
-  const running = new Set<Item>()
+  const running = createSlots<Item>()
   let stopped = false
   let timer = timeoutMs > 0 ? runtime.setTimer(look, LOOK_EVERY_MS) : undefined
 
@@ -37,8 +38,8 @@ export function createHandlerRuns({ runtime, execute, timeoutMs, onEnd }: Handle
   /** Handlers that are over their time: the attempt has failed, whatever they do from now on. */
   function look(): void {
     const startedBefore = runtime.monotonic() - timeoutMs
-    for (const item of running) {
-      if (item.startedAt > startedBefore) break
+    const late = running.values().filter(({ startedAt }) => startedAt <= startedBefore)
+    for (const item of late.sort((one, other) => one.startedAt - other.startedAt)) {
       const error = timedOut()
       item.controller?.abort(error)
       end(item, item.run, { ok: false, error })
@@ -57,7 +58,9 @@ export function createHandlerRuns({ runtime, execute, timeoutMs, onEnd }: Handle
       execute(item, end)
     },
     abort(reason, run) {
-      for (const item of running) if (run === undefined || item.partition === run) item.controller?.abort(reason)
+      for (const item of running.values()) {
+        if (run === undefined || item.partition === run) item.controller?.abort(reason)
+      }
     },
     stop() {
       stopped = true

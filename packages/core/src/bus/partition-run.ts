@@ -24,6 +24,8 @@ export interface Item extends Tracked {
   controller: AbortController | undefined
   /** Counts attempts, so that the late end of one that timed out is not taken for that of the next. */
   run: number
+  /** Where it is among the handlers that run; -1 while it is not. */
+  slot: number
 }
 
 /** A partition that this member owns, while it does. */
@@ -132,5 +134,6 @@ export function createItem(
     startedAt: 0,
     controller: undefined,
     run: 0,
+    slot: -1,
   }
 }
