@@ -7,6 +7,8 @@ const CONTENDERS: Readonly<
   'millrace-sqlite': () => import('./contenders/millrace-sqlite.ts'),
   'millrace-ingest': () => import('./contenders/millrace-ingest.ts'),
   'millrace-redis': () => import('./contenders/millrace-redis.ts'),
+  'millrace-postgres': () => import('./contenders/millrace-postgres.ts'),
+  'bare-postgres': () => import('./contenders/bare-postgres.ts'),
   'bare-redis': () => import('./contenders/bare-redis.ts'),
   'bare-sqlite': () => import('./contenders/bare-sqlite.ts'),
   bullmq: () => import('./contenders/bullmq.ts'),

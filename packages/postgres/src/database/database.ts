@@ -24,6 +24,11 @@ export interface Database extends Sql {
   /** For people and logs, without secrets: `postgres://host:5432/name?schema=millrace`. */
   readonly where: string
   readonly schema: string
+  /**
+   * The first row of a statement that follows those sent before it in this way, on one connection: the server begins with it the
+   * moment it is through with the one before.
+   */
+  inTurn<Row>(text: string, ...values: readonly SqlValue[]): Promise<Row | undefined>
   /** Runs statements in one transaction; after a deadlock once more. */
   transaction<Result>(run: (sql: Sql) => Promise<Result>): Promise<Result>
   /** Lets running statements end, then closes what was opened here. */
@@ -126,6 +131,35 @@ export function createDatabase(settings: Settings, pool: Pool, runtime: Runtime)
     }
   }
 
+  let shared: { readonly client: Promise<PoolClient>; users: number; broken: boolean } | undefined
+
+  /** Sends on the connection that everybody in turn shares; it goes back to the pool when nobody is left. */
+  async function sendInTurn(text: string, values: readonly SqlValue[]): Promise<Answer> {
+    if (shared?.broken !== false) {
+      const client = acquire()
+      shared = { client, users: 0, broken: false }
+      client.catch(() => undefined)
+    }
+    const own = shared
+    own.users += 1
+    let client: PoolClient | undefined
+    try {
+      client = await own.client
+      if (own.users === 1) client.on('error', ignoreIdleFailure)
+      return await send(client, text, values, false)
+    } catch (error) {
+      own.broken ||= client === undefined || isBroken(error)
+      throw client === undefined ? error : toEngineError(error, { where, sent: true })
+    } finally {
+      own.users -= 1
+      if (own.users === 0) {
+        if (shared === own) shared = undefined
+        client?.removeListener('error', ignoreIdleFailure)
+        client?.release(own.broken)
+      }
+    }
+  }
+
   function track<Result>(work: Promise<Result>): Promise<Result> {
     running.add(work)
     const forget = (): void => void running.delete(work)
@@ -171,6 +205,8 @@ export function createDatabase(settings: Settings, pool: Pool, runtime: Runtime)
     ...pooled,
     where,
     schema: settings.schema,
+    inTurn: async <Row>(text: string, ...values: readonly SqlValue[]) =>
+      (await track(sendInTurn(text, values))).rows[0] as Row | undefined,
     async transaction(run) {
       for (let repeats = 0; ; repeats += 1) {
         try {
@@ -198,6 +234,7 @@ export async function openPool(settings: Settings, startup: ClientConfig): Promi
     connectionTimeoutMillis: settings.connectTimeoutMs,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
+    pipeline: true,
     ...clientConfig(settings, startup),
   })
 }

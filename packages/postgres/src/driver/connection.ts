@@ -20,8 +20,6 @@ export interface Connection {
   readonly pulse: Pulse
   readonly notices: Notices
   readonly upkeep: Upkeep
-  /** Publishes to one topic go one after another, so that their order is that of the calls. */
-  readonly publishing: Map<string, Promise<unknown>>
   /** Whether closing has begun: whoever waits gives up. */
   readonly closing: boolean
 }
@@ -50,7 +48,6 @@ export function createLifecycle(settings: Settings, runtime: Runtime, name: stri
     connection.changes.close()
     connection.pulse.close()
     connection.upkeep.close()
-    await Promise.allSettled(connection.publishing.values())
     await connection.notices.close()
     await connection.database.close()
   }
@@ -85,7 +82,7 @@ async function openConnection(settings: Settings, runtime: Runtime): Promise<Ope
     const pulse = createPulse({ ...base, notices })
     const upkeep = createUpkeep(base)
     const capabilities = capabilitiesOf(settings, facts)
-    return { ...base, facts, capabilities, notices, pulse, upkeep, publishing: new Map(), closing: false }
+    return { ...base, facts, capabilities, notices, pulse, upkeep, closing: false }
   } catch (error) {
     await database.close()
     throw error

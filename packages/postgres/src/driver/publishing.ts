@@ -19,7 +19,7 @@ export async function publishRecords(
   if (records.length === 0) return []
   if (signal?.aborted) return records.map(() => ({ outcome: 'rejected', error: abortedError(signal) }))
   const outcomes: PublishOutcome[] = []
-  const work = byTopic(records).map(([topic, places]) => publishInTurn(connection, { topic, places, records, outcomes }))
+  const work = byTopic(records).map(([topic, places]) => publishBatch(connection, { topic, places, records, outcomes }))
   const stored = Promise.all(work).then(() => outcomes)
   return signal === undefined ? stored : orAborted(stored, records, signal)
 }
@@ -42,18 +42,6 @@ function byTopic(records: readonly PublishRecord[]): [topic: string, places: num
   return [...topics]
 }
 
-/** Waits for the batch of the same topic before it; positions are given in the order of the calls. */
-function publishInTurn(connection: Connection, batch: TopicBatch): Promise<void> {
-  const { publishing } = connection
-  const before = publishing.get(batch.topic) ?? Promise.resolve()
-  const turn = before.then(() => publishBatch(connection, batch))
-  publishing.set(batch.topic, turn)
-  void turn.then(() => {
-    if (publishing.get(batch.topic) === turn) publishing.delete(batch.topic)
-  })
-  return turn
-}
-
 /** What `publish_1` says. */
 interface PublishReply {
   readonly partitions: number
@@ -65,15 +53,24 @@ interface PublishReply {
   readonly limited: boolean
 }
 
-async function publishBatch(connection: Connection, batch: TopicBatch): Promise<void> {
-  const { topic, records, outcomes } = batch
+/** A batch as it is sent. */
+interface Prepared {
+  /** The places of the records that are sent. */
+  readonly sent: readonly number[]
+  /** Records whose id is in the batch already, with the place of the first. */
+  readonly repeats: readonly (readonly [place: number, first: number])[]
+  readonly values: readonly (string | number)[]
+}
+
+function prepare({ topic, places, records, outcomes }: TopicBatch, maxBytes: number): Prepared {
   const firsts = new Map<string, number>()
   const sent: number[] = []
   const repeats: [place: number, first: number][] = []
-  for (const place of batch.places) {
+  const wanted: PublishRecord[] = []
+  for (const place of places) {
     const record = records[place]
     if (record === undefined) continue
-    const error = refusal(record, connection.settings.maxBytes)
+    const error = refusal(record, maxBytes)
     const name = `${record.id}\0${record.source}`
     const first = firsts.get(name)
     if (error !== undefined) outcomes[place] = { outcome: 'rejected', error }
@@ -81,12 +78,18 @@ async function publishBatch(connection: Connection, batch: TopicBatch): Promise<
     else {
       firsts.set(name, place)
       sent.push(place)
+      wanted.push(record)
     }
   }
+  return { sent, repeats, values: columnsOf(topic, wanted) }
+}
+
+async function publishBatch(connection: Connection, batch: TopicBatch): Promise<void> {
+  const { records, outcomes } = batch
+  const { sent, repeats, values } = prepare(batch, connection.settings.maxBytes)
   if (sent.length > 0) {
     try {
-      const reply = await send(connection, topic, sent.flatMap((place) => records[place] ?? []))
-      note(batch, sent, reply)
+      note(batch, sent, await send(connection, batch.topic, values))
     } catch (error) {
       const outcome = isOutcomeUnknown(error) ? 'unknown' : 'rejected'
       for (const place of sent) outcomes[place] = { outcome, error: asError(error) }
@@ -95,19 +98,14 @@ async function publishBatch(connection: Connection, batch: TopicBatch): Promise<
   for (const [place, first] of repeats) outcomes[place] = repeated(outcomes[first], records[first])
 }
 
-async function send(connection: Connection, topic: string, records: readonly PublishRecord[]): Promise<PublishReply | null> {
-  const column = (value: (record: PublishRecord) => string): string => records.map(value).join(SEPARATOR)
-  const row = await connection.database.first<{ reply: PublishReply | null }>(
+async function send(
+  connection: Connection,
+  topic: string,
+  values: readonly (string | number)[],
+): Promise<PublishReply | null> {
+  const row = await connection.database.inTurn<{ reply: PublishReply | null }>(
     'SELECT $S.publish_1($1, $2, $3, $4, $5, $6, $7, $8, $9) AS reply',
-    topic,
-    `{${records.map(({ partition }) => partition).join(',')}}`,
-    bornSince(records),
-    column(({ id }) => encodeName(id)),
-    column(({ source }) => encodeName(source)),
-    column(({ type }) => encodeName(type)),
-    column(({ key }) => (key === undefined ? NONE : encodeName(key))),
-    column(({ correlationId }) => (correlationId === undefined ? NONE : encodeName(correlationId))),
-    column(({ body }) => body),
+    ...values,
   )
   const reply = row?.reply ?? null
   if (reply?.bases != null) {
@@ -116,6 +114,22 @@ async function send(connection: Connection, topic: string, records: readonly Pub
     connection.upkeep.published(reply.limited)
   }
   return reply
+}
+
+function columnsOf(topic: string, records: readonly PublishRecord[]): (string | number)[] {
+  const column = (value: (record: PublishRecord) => string): string => records.map(value).join(SEPARATOR)
+  const optional = (value: string | undefined): string => (value === undefined ? NONE : encodeName(value))
+  return [
+    topic,
+    `{${records.map(({ partition }) => partition).join(',')}}`,
+    bornSince(records),
+    column(({ id }) => encodeName(id)),
+    column(({ source }) => encodeName(source)),
+    column(({ type }) => encodeName(type)),
+    column(({ key }) => optional(key)),
+    column(({ correlationId }) => optional(correlationId)),
+    column(({ body }) => body),
+  ]
 }
 
 /** Columns travel as one text each: neither JSON nor an encoded name holds these two characters. */

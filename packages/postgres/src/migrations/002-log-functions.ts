@@ -54,7 +54,8 @@ BEGIN
   EXECUTE '
     SELECT json_agg(json_build_array(i.n, p.partition, e.seq, e.body)), array_agg(i.n)
     FROM unnest($1, $2) WITH ORDINALITY AS i(id, source, n)
-    JOIN $S.events e ON e.segment IN (' || v_probe || ') AND e.id = i.id AND e.source = i.source
+    CROSS JOIN LATERAL (SELECT * FROM $S.events e
+      WHERE e.segment IN (' || v_probe || ') AND e.id = i.id AND e.source = i.source OFFSET 0) e
     JOIN $S.partitions p ON p.id = e.partition_id'
   INTO v_known, v_known_n USING v_ids, v_sources;
 
