@@ -6,6 +6,8 @@ export interface Ground {
   readonly name: 'postgres' | 'redis'
   /** Whether its server can be had here. */
   readonly available: boolean
+  /** The URL with short deadlines for calls: what takes them ten seconds by default is found out in a test in two. */
+  impatient(url: string): string
   /** Starts a server of its own: it will be hurt. */
   start(options?: GroundOptions): Promise<EngineServer>
 }
@@ -20,6 +22,7 @@ export interface GroundOptions {
 export const POSTGRES: Ground = {
   name: 'postgres',
   available: await available('postgres'),
+  impatient: (url) => `${url}?statementTimeoutMs=1500`,
   start: (options = {}) => startPostgres({ own: true, ...options }),
 }
 
@@ -27,6 +30,7 @@ export const POSTGRES: Ground = {
 export const REDIS: Ground = {
   name: 'redis',
   available: await available('redis-server'),
+  impatient: (url) => `${url}?callTimeoutMs=2000`,
   start: ({ settings = {}, ...options } = {}) =>
     startRedis({
       own: true,
