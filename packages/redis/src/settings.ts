@@ -19,7 +19,7 @@ export interface RedisOptions {
   readonly connectTimeoutMs?: number
   /** Milliseconds between two looks for what retention may drop. Default 15,000. */
   readonly retentionEveryMs?: number
-  /** Milliseconds between two looks for events whose announcement was lost. Default 15,000. */
+  /** Milliseconds between two looks for events whose announcement was lost. Default 30,000. */
   readonly pollEveryMs?: number
   /** Replicas that must have a batch before it counts as stored. Default 0. */
   readonly waitReplicas?: number
@@ -37,7 +37,7 @@ export function settingsOf({
   callTimeoutMs = 5_000,
   connectTimeoutMs = 5_000,
   retentionEveryMs = 15_000,
-  pollEveryMs = 15_000,
+  pollEveryMs = 30_000,
   waitReplicas = 0,
   maxBytes = 8 * 1024 * 1024,
   ...place

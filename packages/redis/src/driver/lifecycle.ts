@@ -1,16 +1,18 @@
 import { type Capabilities, isMillraceError, MillraceError, type Runtime } from '@millrace/core/driver'
 import { closedError, type Connection, createConnection } from '../client/connection.ts'
-import type { RedisLink, Subscriber } from '../client/link.ts'
+import type { RedisLink } from '../client/link.ts'
 import { openLink } from '../client/open-link.ts'
 import { capabilitiesOf, type Probe, probe } from '../client/probe.ts'
 import { redisError } from '../client/redis-error.ts'
-import { createHeartbeats, type Heartbeats } from '../groups/heartbeats.ts'
+import { startHeartbeats } from '../groups/heartbeat-link.ts'
+import type { Heartbeats } from '../groups/heartbeats.ts'
 import { createLogWriter, type LogWriter } from '../log/publishing.ts'
 import { createRegistry, type Registry } from '../log/registry.ts'
 import { createRecovery } from '../log/recovery.ts'
 import { createSweeper, type Sweeper } from '../log/sweeper.ts'
 import type { Settings } from '../settings.ts'
-import { createTopicChanges, type TopicChanges } from './topic-changes.ts'
+import { hearAnnouncements } from './announcements.ts'
+import type { TopicChanges } from './topic-changes.ts'
 
 /** Everything of an engine that is open. */
 export interface Session {
@@ -78,13 +80,12 @@ async function openSession(
     await connectWithin(link, redis)
     const probed = await probe(redis)
     await connectWithin(subscriber, redis)
-    const changes = announcements(subscriber, redis, ended.signal)
     const registry = createRegistry(redis)
     const recovery = createRecovery(redis, registry)
     await recovery.begin()
+    const changes = hearAnnouncements(subscriber, { redis, registry, recovery, ended: ended.signal })
     const sweeper = createSweeper(redis, registry)
-    const heartbeats = createHeartbeats(redis)
-    redis.onBack(() => changes.announceAll())
+    const heartbeats = startHeartbeats(redis)
     return {
       redis,
       registry,
@@ -123,29 +124,4 @@ async function connectWithin(link: RedisLink, { runtime, settings, where }: Conn
   } finally {
     timer.cancel()
   }
-}
-
-/** Hears the announcements of the topics that somebody listens to; what may have been missed is looked for. */
-function announcements(link: RedisLink & Subscriber, redis: Connection, ended: AbortSignal): TopicChanges {
-  const { keys, runtime, settings } = redis
-  const changes: TopicChanges = createTopicChanges((topic) => {
-    link
-      .subscribe(keys.channel(topic), (partition) => changes.announce(topic, Number(partition)))
-      // What was appended before the subscription stood was announced to nobody.
-      .then(() => changes.announce(topic, undefined))
-      .catch((error: unknown) => {
-        if (!ended.aborted) runtime.log.warn(`${redisError(error, redis.where).message} New events are looked for every ${settings.pollEveryMs} ms.`)
-      })
-  })
-  link.listen({ onReady: () => changes.announceAll(), onError: () => undefined })
-  const look = (): void => {
-    changes.announceAll()
-    schedule()
-  }
-  let timer = runtime.setTimer(look, settings.pollEveryMs)
-  const schedule = (): void => {
-    if (!ended.aborted) timer = runtime.setTimer(look, settings.pollEveryMs)
-  }
-  ended.addEventListener('abort', () => timer.cancel(), { once: true })
-  return changes
 }

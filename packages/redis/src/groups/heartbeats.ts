@@ -1,83 +1,64 @@
 import type { HeartbeatOptions, MemberInfo, Timer } from '@millrace/core/driver'
 import type { Connection } from '../client/connection.ts'
 import { BEAT } from '../scripts/groups.ts'
+import { createLiveness } from './liveness.ts'
 
-/** Counts up for the members of one opened driver. */
+/** A member that is to be counted up; `looks[0]` changes when a look at its group has counted it already. */
+export interface BeatOrder extends HeartbeatOptions {
+  readonly member: string
+  readonly group: string
+  readonly looks: Int32Array
+}
+
+/** Counts up for members. */
 export interface Heartbeats {
-  start(member: MemberInfo, options: HeartbeatOptions): void
+  start(order: BeatOrder): void
   stop(member: string): void
-  /** The members of a group to count up with a call that goes out anyway: those that are alive and have a beat due. */
-  countNow(group: string): string[]
   stopAll(): void
 }
 
-interface Beating {
-  readonly group: string
-  readonly everyMs: number
-  readonly aliveWithinMs: number
-  readonly alive: Int32Array
-  stamp: number
-  stampSeenAt: number
-  countedAt: number
-  timer: Timer | undefined
+/** After a look that has counted a member, a beat is not due for this many of its intervals: half of a lease. */
+const INTERVALS_AFTER_A_LOOK = 2.5
+
+/** The order of a member. */
+export function beatOrder({ member, group }: MemberInfo, options: HeartbeatOptions): BeatOrder {
+  return { member, group, ...options, looks: new Int32Array(new SharedArrayBuffer(4)) }
 }
 
 /** A timer for each member. It does not count while the member's liveness stamp has stood still for too long. */
 export function createHeartbeats(redis: Connection): Heartbeats {
   const { runtime } = redis
-  const members = new Map<string, Beating>()
-
-  function isAlive(beating: Beating): boolean {
-    const stamp = Atomics.load(beating.alive, 0)
-    if (stamp !== beating.stamp) {
-      beating.stamp = stamp
-      beating.stampSeenAt = runtime.monotonic()
-    }
-    return runtime.monotonic() - beating.stampSeenAt <= beating.aliveWithinMs
-  }
-
-  function tick(member: string, beating: Beating): void {
-    if (isAlive(beating) && !redis.closing) {
-      const { members: names, counts } = redis.keys.group(beating.group)
-      beating.countedAt = runtime.monotonic()
-      // A beat that fails is followed by the next one; whoever holds the lease hears of the loss from its own calls.
-      redis.run(BEAT, [names, counts], [member]).catch(() => undefined)
-    }
-    schedule(member, beating)
-  }
-
-  function schedule(member: string, beating: Beating): void {
-    beating.timer?.cancel()
-    beating.timer = runtime.setTimer(() => tick(member, beating), beating.everyMs)
-  }
+  const timers = new Map<string, Timer>()
 
   function stop(member: string): void {
-    members.get(member)?.timer?.cancel()
-    members.delete(member)
+    timers.get(member)?.cancel()
+    timers.delete(member)
   }
 
   return {
-    start({ member, group }, { everyMs, aliveWithinMs, alive }) {
+    start({ member, group, everyMs, aliveWithinMs, alive, looks }) {
       stop(member)
-      const now = runtime.monotonic()
-      const stamp = Atomics.load(alive, 0)
-      const beating: Beating = {
-        group,
-        everyMs,
-        aliveWithinMs,
-        alive,
-        stamp,
-        stampSeenAt: now,
-        countedAt: now,
-        timer: undefined,
+      const { members, counts } = redis.keys.group(group)
+      const liveness = createLiveness(runtime, alive, aliveWithinMs)
+      let seenLooks = Atomics.load(looks, 0)
+      let lookedAt = -Infinity
+      const tick = (): void => {
+        const now = runtime.monotonic()
+        const currentLooks = Atomics.load(looks, 0)
+        if (currentLooks !== seenLooks) lookedAt = now
+        seenLooks = currentLooks
+        const isDue = now - lookedAt >= INTERVALS_AFTER_A_LOOK * everyMs
+        if (liveness.isAlive() && isDue && !redis.closing) {
+          // A beat that fails is followed by the next; that the lease is lost is heard of by whoever holds it.
+          redis.run(BEAT, [members, counts], [member]).catch(() => undefined)
+        }
+        timers.set(member, runtime.setTimer(tick, everyMs))
       }
-      members.set(member, beating)
-      schedule(member, beating)
+      timers.set(member, runtime.setTimer(tick, everyMs))
     },
     stop,
-    countNow: () => [],
     stopAll() {
-      for (const member of [...members.keys()]) stop(member)
+      for (const member of [...timers.keys()]) stop(member)
     },
   }
 }

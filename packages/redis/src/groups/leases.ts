@@ -3,13 +3,27 @@ import type { Connection } from '../client/connection.ts'
 import { placeName, splitPlace } from '../keys.ts'
 import { pairsOf, type Registry } from '../log/registry.ts'
 import { CLAIM, GIVE_BACK, JOIN, OBSERVE, PUT_FILTER, REMOVE_MEMBER } from '../scripts/groups.ts'
-import type { Heartbeats } from './heartbeats.ts'
+import { beatOrder, type BeatOrder, type Heartbeats } from './heartbeats.ts'
+import { createLiveness, type Liveness } from './liveness.ts'
 import { decodeProgress } from './progress.ts'
 
 /** Members and leases of groups; all keys of a group are in one slot, so that each step is one script. */
 export function createLeaseStore(redis: Connection, registry: Registry, heartbeats: Heartbeats): LeaseStore {
   /** The groups of members that were seen: removing one names only the member. */
   const groupOf = new Map<string, string>()
+  /** The members of this process. */
+  const own = new Map<string, { readonly order: BeatOrder; readonly liveness: Liveness }>()
+
+  /** Those that a look counts up on its way, so that a beat of their own is not needed. */
+  function counted(group: string): string[] {
+    const living: string[] = []
+    for (const { order, liveness } of own.values()) {
+      if (order.group !== group || !liveness.isAlive()) continue
+      Atomics.add(order.looks, 0, 1)
+      living.push(order.member)
+    }
+    return living
+  }
 
   async function removeMember(member: string, count: string): Promise<void> {
     const group = groupOf.get(member)
@@ -26,18 +40,20 @@ export function createLeaseStore(redis: Connection, registry: Registry, heartbea
       const stored = JSON.stringify([info.label, info.filterEpoch])
       await redis.run(JOIN, [members, counts], [info.member, stored])
       groupOf.set(info.member, info.group)
-      heartbeats.start(info, beat)
+      const order = beatOrder(info, beat)
+      own.set(info.member, { order, liveness: createLiveness(redis.runtime, beat.alive, beat.aliveWithinMs) })
+      heartbeats.start(order)
     },
     async leave(member) {
       heartbeats.stop(member)
+      own.delete(member)
       await removeMember(member, '')
       groupOf.delete(member)
     },
     expel: (member, count) => removeMember(member, String(count)),
     async observe(group) {
       const { leases, members, counts, filter } = redis.keys.group(group)
-      const alive = heartbeats.countNow(group)
-      const reply = await redis.run(OBSERVE, [leases, members, counts, filter], alive)
+      const reply = await redis.run(OBSERVE, [leases, members, counts, filter], counted(group))
       const view = viewOf(group, reply as ObserveReply)
       for (const { member } of view.members) groupOf.set(member, group)
       return view

@@ -5,7 +5,7 @@ import { script, type Script } from '../client/script.ts'
  * attempts, first failure, delay, and the rest as JSON. A queue is the entries of one key (`=key`) or one entry without a
  * key (`#entry`). Of a place there are: `queues:` a sorted set of queue, position and entry, which is the order in which
  * they are handed out; `sizes:` entries by named queue; `parked:` names of parked queues; `heads:` the first entry of
- * each queue that is not parked, by due time. KEYS leases, lane, lane ids, lane number; the rest begin with ARGV[1] and share their slot.
+ * each queue that is not parked, by due time; and `resting`, a hash of how many queues are parked by place. KEYS leases, lane, lane ids, lane number; the rest begin with ARGV[1] and share their slot.
  */
 export const LANE: string = `
 local PREFIX = ARGV[1]
@@ -39,12 +39,14 @@ local function refresh(place, name)
 end
 
 local function park(place, name)
-  redis.call('SADD', PREFIX .. 'parked:' .. place, name)
+  if redis.call('SADD', PREFIX .. 'parked:' .. place, name) == 1 then redis.call('HINCRBY', PREFIX .. 'resting', place, 1) end
   redis.call('ZREM', PREFIX .. 'heads:' .. place, name)
 end
 
 local function unpark(place, name)
-  if redis.call('SREM', PREFIX .. 'parked:' .. place, name) == 1 then refresh(place, name) end
+  if redis.call('SREM', PREFIX .. 'parked:' .. place, name) == 0 then return end
+  if redis.call('HINCRBY', PREFIX .. 'resting', place, -1) <= 0 then redis.call('HDEL', PREFIX .. 'resting', place) end
+  refresh(place, name)
 end
 
 local function add(place, name, position, identity, delay, attempts, failed, rest)
@@ -174,6 +176,7 @@ export const LANE_COUNTS: Script = script(
   'lane-counts',
   `${LANE}
 local waiting = redis.call('HLEN', KEYS[2])
+if waiting == 0 and redis.call('HLEN', PREFIX .. 'resting') == 0 then return { 0, 0, 0, 0, -1 } end
 local due, parked, keys, soonest = 0, 0, 0, nil
 for _, place in ipairs(redis.call('HKEYS', KEYS[1])) do
   local sizes = PREFIX .. 'sizes:' .. place

@@ -7,6 +7,7 @@ export const REMOVE_GROUP: Script = script(
 for _, place in ipairs(redis.call('HKEYS', KEYS[1])) do
   for _, kind in ipairs({ 'queues:', 'sizes:', 'parked:', 'heads:' }) do redis.call('UNLINK', ARGV[1] .. kind .. place) end
 end
+redis.call('UNLINK', ARGV[1] .. 'resting')
 for index = 1, #KEYS do redis.call('UNLINK', KEYS[index]) end
 return 1
 `,
@@ -25,6 +26,7 @@ for index = 2, #ARGV do
     redis.call('HDEL', KEYS[3], entry)
   end
   for _, kind in ipairs({ 'queues:', 'sizes:', 'parked:', 'heads:' }) do redis.call('UNLINK', ARGV[1] .. kind .. place) end
+  redis.call('HDEL', ARGV[1] .. 'resting', place)
   redis.call('HDEL', KEYS[1], place)
   redis.call('HDEL', KEYS[2], place)
 end
