@@ -54,7 +54,7 @@ export function capabilitiesOf({ durability, productVersion }: Probe, { maxBytes
   return {
     engine: 'redis',
     engineVersion: productVersion,
-    durability: waitReplicas > 0 && durability !== 'fsync' ? 'replicated-memory' : durability,
+    durability: waitReplicas > 0 ? 'replicated-memory' : durability,
     order: { level: 'native' },
     assignment: { level: 'emulated' },
     fencing: { level: 'emulated' },

@@ -79,7 +79,7 @@ export function redisError(error: unknown, where: string): MillraceError {
       cause: error,
     })
   }
-  if (/unknown command|unknown subcommand/i.test(text)) {
+  if (/unknown (?:redis )?(?:command|subcommand)/i.test(text)) {
     return new MillraceError(
       'engine_version',
       `${where} does not know a command that Millrace needs: ${text.slice(0, 120)}. It is too old (7.0 is needed), or the command was renamed or disabled.`,
@@ -104,7 +104,7 @@ export function isReply(error: unknown): boolean {
 }
 
 function firstWord(text: string): string {
-  return /(?:^|:\s|-)([A-Z]{2,})\b/.exec(text.slice(0, 200))?.[1] ?? ''
+  return /^-?([A-Z]{2,})\b/.exec(text)?.[1] ?? ''
 }
 
 /** What NOPERM says holds the name of the command or key, and no secret. */

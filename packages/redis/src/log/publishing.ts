@@ -119,7 +119,21 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
     }
     const reply = (await redis.run(PUBLISH, [log, meta, ids, flows], args)) as Reply
     if (isLimited(topic)) options.onLimited(topic.topic)
+    if (reply[0] !== 'stale') await replicated(log)
     return reply
+  }
+
+  /** Waits until as many replicas as asked for have what was appended. */
+  async function replicated(log: string): Promise<void> {
+    const { waitReplicas, callTimeoutMs } = redis.settings
+    if (waitReplicas === 0) return
+    const has = Number(await redis.call(['WAIT', String(waitReplicas), String(Math.ceil(callTimeoutMs / 2))], log))
+    if (has >= waitReplicas) return
+    throw new MillraceError(
+      'engine_unreachable',
+      `${redis.where} has the events, but ${has} replicas of the ${waitReplicas} asked for had them in time.`,
+      { retriable: true, facts: { sent: true, replicas: has } },
+    )
   }
 
   /** The share with what the registry says now: the topic was removed and made again, or the database was flushed. */
