@@ -21,7 +21,14 @@ describe.skipIf(!hasPostgres)('PostgreSQL', () => {
     name: 'postgres',
     async makeEngine() {
       const { url } = await testServer()
-      return open({ url, schema: freshSchema(), retentionEveryMs: 50, segmentEvents: 50, segmentAgeMs: 500, maxConnections: 6 })
+      return open({
+        url,
+        schema: freshSchema(),
+        retentionEveryMs: 50,
+        segmentEvents: 50,
+        segmentAgeMs: 500,
+        maxConnections: 6,
+      })
     },
     restart: again,
     secondProcess: again,

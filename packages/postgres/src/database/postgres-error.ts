@@ -22,7 +22,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   },
   '28000': {
     code: 'engine_permission',
-    text: (message) => `PostgreSQL does not let this user in (${message}). Check the user, pg_hba.conf and TLS (sslmode).`,
+    text: (message) =>
+      `PostgreSQL does not let this user in (${message}). Check the user, pg_hba.conf and TLS (sslmode).`,
   },
   '3D000': {
     code: 'engine_unreachable',
@@ -35,7 +36,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   },
   '25006': {
     code: 'engine_read_only',
-    text: (message) => `PostgreSQL accepts no writes (${message}). Connect to the primary: target_session_attrs=read-write.`,
+    text: (message) =>
+      `PostgreSQL accepts no writes (${message}). Connect to the primary: target_session_attrs=read-write.`,
     retriable: true,
   },
   '53300': {
@@ -79,19 +81,38 @@ const ENDING: ReadonlySet<string> = new Set(['57P01', '57P02', '57P05', '08006',
  * The one error for what the client raised. `sent` tells whether the statement was on its way to the server: then a lost
  * connection means that its outcome is not known.
  */
-export function toEngineError(error: unknown, { where, sent }: { readonly where: string; readonly sent: boolean }): MillraceError {
+export function toEngineError(
+  error: unknown,
+  { where, sent }: { readonly where: string; readonly sent: boolean },
+): MillraceError {
   if (isMillraceError(error)) return error
   const state = stateOf(error)
   const message = textOf(error)
   const meaning = state === undefined ? undefined : MEANINGS[state]
   if (meaning !== undefined) {
-    return new MillraceError(meaning.code, `${meaning.text(message)} [${where}]`, {
+    const told = new MillraceError(meaning.code, `${meaning.text(message)} [${where}]`, {
       retriable: meaning.retriable ?? false,
       cause: error,
     })
+    if (sent && mayHaveEndedServer(error, state)) unknown.add(told)
+    return told
+  }
+  if (sent && mayHaveEndedServer(error, state)) {
+    const failed = new MillraceError(
+      'engine_unreachable',
+      `PostgreSQL gave up in mid-work (${state}: ${message}). [${where}]`,
+      {
+        retriable: true,
+        cause: error,
+      },
+    )
+    unknown.add(failed)
+    return failed
   }
   if (state !== undefined && !ENDING.has(state) && !state.startsWith('08')) {
-    return new MillraceError('internal', `PostgreSQL refused a statement (${state}: ${message}). [${where}]`, { cause: error })
+    return new MillraceError('internal', `PostgreSQL refused a statement (${state}: ${message}). [${where}]`, {
+      cause: error,
+    })
   }
   const lost = new MillraceError(
     'engine_unreachable',
@@ -100,6 +121,16 @@ export function toEngineError(error: unknown, { where, sent }: { readonly where:
   )
   if (sent) unknown.add(lost)
   return lost
+}
+
+/**
+ * Whether the server may have given up over it (PANIC) and not only the statement: its log may then hold the commit all the same, and bring it
+ * back when it recovers. The word for an error may be translated; any other than `ERROR` counts.
+ */
+function mayHaveEndedServer(error: unknown, state: string | undefined): boolean {
+  const severity: unknown =
+    typeof error === 'object' && error !== null && 'severity' in error ? error.severity : undefined
+  return severity !== 'ERROR' && state !== undefined && /^(53|58|XX)/.test(state)
 }
 
 /** Whether trying again within the deadline makes sense before anything was sent: the server is away or overloaded. */

@@ -104,7 +104,7 @@ async function send(
   values: readonly (string | number)[],
 ): Promise<PublishReply | null> {
   const row = await connection.database.inTurn<{ reply: PublishReply | null }>(
-    'SELECT $S.publish_1($1, $2, $3, $4, $5, $6, $7, $8, $9) AS reply',
+    'SELECT $S.publish_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS reply',
     ...values,
   )
   const reply = row?.reply ?? null
@@ -117,19 +117,48 @@ async function send(
 }
 
 function columnsOf(topic: string, records: readonly PublishRecord[]): (string | number)[] {
-  const column = (value: (record: PublishRecord) => string): string => records.map(value).join(SEPARATOR)
-  const optional = (value: string | undefined): string => (value === undefined ? NONE : encodeName(value))
+  const partitions: number[] = []
+  const ranks: number[] = []
+  const counts = new Map<number, number>()
+  const ids: string[] = []
+  const sources: string[] = []
+  const types: string[] = []
+  const keys: string[] = []
+  const correlations: string[] = []
+  const bodies: string[] = []
+  for (const { partition, id, source, type, key, correlationId, body } of records) {
+    const rank = (counts.get(partition) ?? 0) + 1
+    counts.set(partition, rank)
+    partitions.push(partition)
+    ranks.push(rank)
+    ids.push(encodeName(id))
+    sources.push(encodeName(source))
+    types.push(encodeName(type))
+    keys.push(key === undefined ? NONE : encodeName(key))
+    correlations.push(correlationId === undefined ? NONE : encodeName(correlationId))
+    bodies.push(body)
+  }
   return [
     topic,
-    `{${records.map(({ partition }) => partition).join(',')}}`,
+    `{${partitions.join(',')}}`,
+    `{${ranks.join(',')}}`,
     bornSince(records),
-    column(({ id }) => encodeName(id)),
-    column(({ source }) => encodeName(source)),
-    column(({ type }) => encodeName(type)),
-    column(({ key }) => optional(key)),
-    column(({ correlationId }) => optional(correlationId)),
-    column(({ body }) => body),
+    joined(ids),
+    joined(onlyOne(sources)),
+    joined(onlyOne(types)),
+    joined(keys),
+    joined(correlations.every((each) => each === NONE) ? [] : correlations),
+    joined(bodies),
   ]
+}
+
+function joined(column: readonly string[]): string {
+  return column.join(SEPARATOR)
+}
+
+/** A column whose values are all the same travels as one of them. */
+function onlyOne(column: readonly string[]): readonly string[] {
+  return column.every((each) => each === column[0]) ? column.slice(0, 1) : column
 }
 
 /** Columns travel as one text each: neither JSON nor an encoded name holds these two characters. */

@@ -24,8 +24,8 @@ AS $$
 $$;
 
 CREATE FUNCTION $S.publish_1(
-  p_topic text, p_partitions integer[], p_since bigint, p_ids text, p_sources text, p_types text, p_keys text,
-  p_correlations text, p_bodies text)
+  p_topic text, p_partitions integer[], p_ranks bigint[], p_since bigint, p_ids text, p_sources text, p_types text,
+  p_keys text, p_correlations text, p_bodies text)
 RETURNS json LANGUAGE plpgsql
 SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
@@ -35,14 +35,23 @@ DECLARE
   v_probe text;
   v_known json;
   v_known_n bigint[];
-  v_last bigint := cardinality(p_partitions);
-  v_bases json;
+  v_size bigint := cardinality(p_partitions);
+  v_last bigint := v_size;
   v_held record;
   v_unread record;
+  v_ranks bigint[] := p_ranks;
+  v_place_ids integer[];
+  v_bases bigint[];
+  v_times bigint[];
+  v_reply json;
   v_ids text[] := string_to_array(p_ids, chr(31));
   v_sources text[] := string_to_array(p_sources, chr(31));
+  v_types text[] := string_to_array(p_types, chr(31));
   v_bodies text[] := string_to_array(p_bodies, chr(31));
 BEGIN
+  IF cardinality(v_ids) <> v_size OR cardinality(v_bodies) <> v_size THEN
+    RAISE EXCEPTION 'the columns of the batch differ in length' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   -- The order lock: whoever holds it until its commit is the only one who gives positions in this topic.
   SELECT t.id, t.partitions, t.segment, t.max_events, t.max_bytes, t.expire INTO v_topic
   FROM $S.topics t WHERE t.name = p_topic FOR NO KEY UPDATE;
@@ -55,17 +64,17 @@ BEGIN
     SELECT json_agg(json_build_array(i.n, p.partition, e.seq, e.body)), array_agg(i.n)
     FROM unnest($1, $2) WITH ORDINALITY AS i(id, source, n)
     CROSS JOIN LATERAL (SELECT * FROM $S.events e
-      WHERE e.segment IN (' || v_probe || ') AND e.id = i.id AND e.source = i.source OFFSET 0) e
+      WHERE e.segment IN (' || v_probe || ') AND e.id = i.id AND e.source = coalesce(i.source, $3) OFFSET 0) e
     JOIN $S.partitions p ON p.id = e.partition_id'
-  INTO v_known, v_known_n USING v_ids, v_sources;
+  INTO v_known, v_known_n USING v_ids, v_sources, v_sources[1];
 
   IF v_topic.max_events IS NOT NULL OR v_topic.max_bytes IS NOT NULL THEN
     SELECT sum(p.head - f.dropped) AS events, sum(p.bytes - f.bytes) AS bytes INTO v_held
     FROM $S.partitions p JOIN $S.floors f ON f.partition_id = p.id WHERE p.topic = v_topic.id;
-    IF NOT v_topic.expire AND (v_held.events + v_last > v_topic.max_events
+    IF NOT v_topic.expire AND (v_held.events + v_size > v_topic.max_events
         OR v_held.bytes + octet_length(p_bodies) > v_topic.max_bytes) THEN
       SELECT u.events, u.bytes INTO v_unread FROM $S.unread_1(v_topic.id) u;
-      SELECT coalesce(min(r.n) - 1, v_last) INTO v_last FROM (
+      SELECT coalesce(min(r.n) - 1, v_size) INTO v_last FROM (
         SELECT i.n, count(*) OVER (ORDER BY i.n) AS events, sum(octet_length(i.body)) OVER (ORDER BY i.n) AS bytes
         FROM unnest(v_bodies) WITH ORDINALITY AS i(body, n) WHERE v_known_n IS NULL OR i.n <> ALL (v_known_n)) r
       WHERE v_unread.events + r.events > v_topic.max_events
@@ -73,27 +82,37 @@ BEGIN
     END IF;
   END IF;
 
-  WITH fresh AS MATERIALIZED (
-    SELECT i.* FROM unnest(p_partitions, v_ids, v_sources, string_to_array(p_types, chr(31)),
-      string_to_array(p_keys, chr(31), chr(30)), string_to_array(p_correlations, chr(31), chr(30)), v_bodies)
-      WITH ORDINALITY AS i(partition, id, source, type, key, correlation, body, n)
-    WHERE i.n <= v_last AND (v_known_n IS NULL OR i.n <> ALL (v_known_n))
-  ), counts AS (
-    SELECT f.partition, count(*) AS events, sum(octet_length(f.body)) AS bytes FROM fresh f GROUP BY f.partition
+  -- A record that is known or has no room gets no rank, and those after it in its partition move up.
+  IF v_known_n IS NOT NULL OR v_last < v_size THEN
+    SELECT array_agg(CASE WHEN r.fresh THEN r.rank END ORDER BY r.n) INTO v_ranks FROM (
+      SELECT i.n, f.fresh, count(*) FILTER (WHERE f.fresh) OVER (PARTITION BY i.partition ORDER BY i.n) AS rank
+      FROM unnest(p_partitions) WITH ORDINALITY AS i(partition, n)
+      CROSS JOIN LATERAL (SELECT i.n <= v_last AND (v_known_n IS NULL OR i.n <> ALL (v_known_n)) AS fresh) f) r;
+  END IF;
+
+  WITH counts AS (
+    SELECT i.partition, count(*) AS events, sum(octet_length(i.body)) AS bytes
+    FROM unnest(p_partitions, v_bodies, v_ranks) AS i(partition, body, rank) WHERE i.rank IS NOT NULL GROUP BY i.partition
   ), moved AS (
     UPDATE $S.partitions p
     SET head = p.head + c.events, bytes = p.bytes + c.bytes, recorded = greatest(p.recorded, v_now)
     FROM counts c WHERE p.topic = v_topic.id AND p.partition = c.partition
     RETURNING p.id, p.partition, p.head - c.events AS base, p.recorded
-  ), stored AS (
-    INSERT INTO $S.events (segment, partition_id, seq, recorded, id, source, type, key, correlation, body)
-    SELECT v_topic.segment, m.id, m.base + row_number() OVER (PARTITION BY f.partition ORDER BY f.n), m.recorded,
-      f.id, f.source, f.type, f.key, f.correlation, f.body
-    FROM fresh f JOIN moved m ON m.partition = f.partition
   )
-  SELECT json_object_agg(m.partition, m.base) INTO v_bases FROM moved m;
+  SELECT json_object_agg(m.partition, m.base) FILTER (WHERE m.id IS NOT NULL), array_agg(m.id ORDER BY s.n), array_agg(m.base ORDER BY s.n),
+    array_agg(m.recorded ORDER BY s.n)
+  INTO v_reply, v_place_ids, v_bases, v_times
+  FROM generate_series(0, v_topic.partitions - 1) AS s(n) LEFT JOIN moved m ON m.partition = s.n;
 
-  RETURN json_build_object('partitions', v_topic.partitions, 'bases', v_bases, 'known', v_known, 'last', v_last,
+  INSERT INTO $S.events (segment, partition_id, seq, recorded, id, source, type, key, correlation, body)
+  SELECT v_topic.segment, v_place_ids[i.partition + 1], v_bases[i.partition + 1] + i.rank, v_times[i.partition + 1],
+    i.id, coalesce(i.source, v_sources[1]), coalesce(i.type, v_types[1]), i.key, i.correlation, i.body
+  FROM unnest(p_partitions, v_ranks, v_ids, v_sources, v_types, string_to_array(p_keys, chr(31), chr(30)),
+    string_to_array(p_correlations, chr(31), chr(30)), v_bodies)
+    AS i(partition, rank, id, source, type, key, correlation, body)
+  WHERE i.rank IS NOT NULL AND v_place_ids[i.partition + 1] IS NOT NULL;
+
+  RETURN json_build_object('partitions', v_topic.partitions, 'bases', v_reply, 'known', v_known, 'last', v_last,
     'limited', coalesce(v_topic.max_events, v_topic.max_bytes) IS NOT NULL);
 END $$;
 

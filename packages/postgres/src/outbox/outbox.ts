@@ -102,7 +102,7 @@ async function statusOf(database: Database): Promise<OutboxStatus> {
   return {
     waiting: Math.min(counted, MOST_COUNTED),
     exact: counted <= MOST_COUNTED,
-    oldestMs: row?.age == null ? undefined : Math.max(0, row.age),
+    oldestMs: typeof row?.age === 'number' ? Math.max(0, row.age) : undefined,
     failing: row?.failing ?? 0,
     owner: row?.owner ?? undefined,
   }
