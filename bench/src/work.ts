@@ -1,7 +1,7 @@
 /** What a contender is asked to do, and where. */
 export interface Work {
-  readonly what: 'publish' | 'consume' | 'roundtrip' | 'latency' | 'fill' | 'drain' | 'ingest'
-  /** Events. */
+  readonly what: 'publish' | 'consume' | 'roundtrip' | 'latency' | 'fill' | 'drain' | 'ingest' | 'idle'
+  /** Events; seconds of `idle`. */
   readonly count: number
   /** Calls that wait at once. */
   readonly inFlight: number
@@ -11,7 +11,7 @@ export interface Work {
   readonly url?: string
 }
 
-/** What it measured: events a second, milliseconds or mebibytes, by the scenario. */
+/** What it measured: events a second, milliseconds, mebibytes or commands a minute, by the scenario. */
 export interface Measured {
   readonly value: number
   readonly p99?: number
@@ -68,4 +68,20 @@ export async function latencies(times: number, once: (n: number) => Promise<void
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
   return values.slice(Math.floor(times / 10))
+}
+
+/** Nothing happens for a while before it is counted: connections, leases and first looks are done by then. */
+const SETTLING_MS = 5_000
+
+/** Commands a minute that the server is sent while nothing happens, counted over `count` seconds. */
+export async function idleCommands({ url = '', count }: Work): Promise<number> {
+  // Loaded only here: the clients would add to what `memory` measures.
+  const { openCounter } = await import('./commands.ts')
+  const counter = await openCounter(url)
+  await new Promise((resolve) => setTimeout(resolve, SETTLING_MS))
+  const before = await counter.read()
+  await new Promise((resolve) => setTimeout(resolve, count * 1_000))
+  const commands = (await counter.read()) - before
+  await counter.close()
+  return (commands / count) * 60
 }

@@ -1,6 +1,6 @@
 import type { Millrace } from '@millrace/core'
 import { OrderPlaced, orderOf } from '../payload.ts'
-import { callsPerSecond, countdown, latencies, percentile, type Measured, type Work } from '../work.ts'
+import { callsPerSecond, countdown, idleCommands, latencies, percentile, type Measured, type Work } from '../work.ts'
 
 /** What a contender gives beside the engine's name. */
 export type Figures = Omit<Measured, 'engine' | 'engineVersion' | 'durability'> & Partial<Measured>
@@ -19,6 +19,7 @@ async function measure(millrace: Millrace, work: Work): Promise<{ readonly value
   if (work.what === 'consume') return { value: await consume(millrace, work.count) }
   if (work.what === 'drain') return { value: await drain(millrace, work.count) }
   if (work.what === 'roundtrip') return { value: await roundtrip(millrace, work) }
+  if (work.what === 'idle') return { value: await idle(millrace, work) }
   return latency(millrace, work.count)
 }
 
@@ -28,10 +29,11 @@ function publish(millrace: Millrace, { count, inFlight }: Work): Promise<number>
 
 async function fill(millrace: Millrace, count: number): Promise<number> {
   const batches = Math.ceil(count / 500)
-  return callsPerSecond(batches, 4, (batch) => {
+  const batchesPerSecond = await callsPerSecond(batches, 4, (batch) => {
     const size = Math.min(500, count - batch * 500)
     return millrace.publishBatch(Array.from({ length: size }, (_, at) => OrderPlaced.create(orderOf(batch * 500 + at))))
   })
+  return (batchesPerSecond / batches) * count
 }
 
 async function consume(millrace: Millrace, count: number): Promise<number> {
@@ -69,6 +71,12 @@ async function roundtrip(millrace: Millrace, work: Work): Promise<number> {
   await publish(millrace, work)
   await counter.done
   return (work.count / (performance.now() - started)) * 1_000
+}
+
+/** One subscription to which nothing comes. */
+async function idle(millrace: Millrace, work: Work): Promise<number> {
+  await millrace.subscribe(OrderPlaced, async () => undefined, { group: 'idle' })
+  return idleCommands(work)
 }
 
 async function latency(millrace: Millrace, count: number): Promise<{ readonly value: number; readonly p99: number }> {

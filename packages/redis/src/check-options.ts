@@ -2,7 +2,18 @@ import { MillraceError } from '@millrace/core/driver'
 import { unknownOption } from './option-names.ts'
 import type { Settings } from './settings.ts'
 
-const OPTIONS = ['url', 'client', 'tls', 'prefix', 'callTimeoutMs', 'connectTimeoutMs', 'retentionEveryMs', 'pollEveryMs', 'waitReplicas', 'maxBytes'] as const satisfies readonly (keyof Settings)[]
+const OPTIONS = [
+  'url',
+  'client',
+  'tls',
+  'prefix',
+  'callTimeoutMs',
+  'connectTimeoutMs',
+  'retentionEveryMs',
+  'pollEveryMs',
+  'waitReplicas',
+  'maxBytes',
+] as const satisfies readonly (keyof Settings)[]
 
 /** The least that each number may be. */
 const LEAST = {
@@ -26,9 +37,13 @@ export function checkOptions(given: object, settings: Settings): void {
   }
   const { url, client, prefix } = settings
   if ((url === undefined) === (client === undefined)) {
-    throw new MillraceError('config_invalid', 'redis() takes either a URL or a client: redis("redis://127.0.0.1:6379").', {
-      path: 'url',
-    })
+    throw new MillraceError(
+      'config_invalid',
+      'redis() takes either a URL or a client: redis("redis://127.0.0.1:6379").',
+      {
+        path: 'url',
+      },
+    )
   }
   if (typeof prefix !== 'string' || !/^[^{}\s]{1,64}$/.test(prefix)) {
     throw invalid('prefix', String(prefix), '1 to 64 characters without braces and blanks, such as "shop:"')

@@ -40,5 +40,7 @@ export function redisFromUrl(url: string): Engine {
 
 /** Options that are in the URL give way to those beside it. */
 function withoutQuery(options: RedisOptions): RedisOptions {
-  return options.url === undefined ? options : { ...optionsOfUrl(options.url), ...options, url: options.url.split('?', 1)[0] ?? '' }
+  return options.url === undefined
+    ? options
+    : { ...optionsOfUrl(options.url), ...options, url: options.url.split('?', 1)[0] ?? '' }
 }

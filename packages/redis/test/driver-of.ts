@@ -44,12 +44,24 @@ export function record(wish: Partial<PublishRecord> = {}): PublishRecord {
   made += 1
   const id = `event-${made}`
   const body = JSON.stringify({ specversion: '1.0', id, source: '/test', type: 'order.placed', data: made })
-  return { topic: 'order', partition: 0, id, source: '/test', type: 'order.placed', key: 'k', correlationId: undefined, body, ...wish }
+  return {
+    topic: 'order',
+    partition: 0,
+    id,
+    source: '/test',
+    type: 'order.placed',
+    key: 'k',
+    correlationId: undefined,
+    body,
+    ...wish,
+  }
 }
 
 /** What became of one record that is published. */
 export async function publishOne(driver: Driver, wish: Partial<PublishRecord> = {}): Promise<string> {
   const [outcome] = await driver.transport.publish([record(wish)])
   if (outcome === undefined) return 'nothing'
-  return 'error' in outcome ? `${outcome.outcome} ${'code' in outcome.error ? String(outcome.error.code) : outcome.error.message}` : outcome.outcome
+  return 'error' in outcome
+    ? `${outcome.outcome} ${'code' in outcome.error ? String(outcome.error.code) : outcome.error.message}`
+    : outcome.outcome
 }

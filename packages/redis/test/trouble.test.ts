@@ -187,10 +187,27 @@ describe.runIf(await available('redis-server'))('what the server promises is ask
     })
     const [stored] = await driver.transport.read({ topic: 'order', limit: 1 })
     if (lease === undefined || stored === undefined) throw new Error('There is no lease, or no event.')
-    const waiting = { group: 'readers', laneKey: 'k', record: stored, delayMs: 0, attempts: 1, firstFailedAt: 1, reason: 'retry', generation: 0 } as const
+    const waiting = {
+      group: 'readers',
+      laneKey: 'k',
+      record: stored,
+      delayMs: 0,
+      attempts: 1,
+      firstFailedAt: 1,
+      reason: 'retry',
+      generation: 0,
+    } as const
     expect(await lane.add([waiting], { token: lease.token, capacity: 10 })).toBe('added')
     expect(await lane.due({ group: 'readers', topic: 'order', partition: 0, limit: 1 })).toHaveLength(1)
-    const letter = { ...waiting, ...stored, code: 'c', message: 'm', stack: undefined, lastFailedAt: 1, fingerprint: 'f' }
+    const letter = {
+      ...waiting,
+      ...stored,
+      code: 'c',
+      message: 'm',
+      stack: undefined,
+      lastFailedAt: 1,
+      fingerprint: 'f',
+    }
     expect(await deadLetters.put([letter], lease.token, { park: true })).toBe('stored')
     expect(await deadLetters.counts()).toHaveLength(1)
     const [dead] = await deadLetters.list({ limit: 1 })

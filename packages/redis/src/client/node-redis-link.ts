@@ -105,7 +105,10 @@ export function givenNodeRedisLink(
     listen: (listener) => void listeners.push(listener),
     reset() {},
     subscriber: () =>
-      ownNodeRedisLink({ ...kind, make: () => (client.duplicate === undefined ? client : client.duplicate()) as NodeRedisClient }),
+      ownNodeRedisLink({
+        ...kind,
+        make: () => (client.duplicate === undefined ? client : client.duplicate()) as NodeRedisClient,
+      }),
     async close() {},
   }
 }

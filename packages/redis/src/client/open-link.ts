@@ -73,10 +73,18 @@ function givenLink(client: RedisClient): RedisLink {
   if (!('sendCommand' in client)) throw notAClient()
   const send = client.sendCommand.bind(client) as (...given: unknown[]) => Promise<unknown>
   if ('slots' in client) {
-    return givenNodeRedisLink(client, { clustered: true, keepsOrder: false, send: (_, args, key) => send(key, false, [...args]) })
+    return givenNodeRedisLink(client, {
+      clustered: true,
+      keepsOrder: false,
+      send: (_, args, key) => send(key, false, [...args]),
+    })
   }
   if ('getMasterNode' in client) {
-    return givenNodeRedisLink(client, { clustered: false, keepsOrder: false, send: (_, args) => send(false, [...args]) })
+    return givenNodeRedisLink(client, {
+      clustered: false,
+      keepsOrder: false,
+      send: (_, args) => send(false, [...args]),
+    })
   }
   return givenNodeRedisLink(client, { clustered: false, keepsOrder: true, send: (_, args) => send(args) })
 }

@@ -50,7 +50,10 @@ export async function probe(redis: Connection): Promise<Probe> {
 }
 
 /** What the driver can do on this server. */
-export function capabilitiesOf({ durability, productVersion }: Probe, { maxBytes, waitReplicas }: Settings): Capabilities {
+export function capabilitiesOf(
+  { durability, productVersion }: Probe,
+  { maxBytes, waitReplicas }: Settings,
+): Capabilities {
   return {
     engine: 'redis',
     engineVersion: productVersion,
@@ -113,7 +116,8 @@ async function askConfig(redis: Connection): Promise<Map<string, string>> {
       const [value] = Array.isArray(reply) ? reply.slice(1) : Object.values(reply as object)
       if (typeof value === 'string') values.set(name, value)
     } catch (error) {
-      if (!(error instanceof MillraceError) || !['engine_permission', 'engine_version'].includes(error.code)) throw error
+      if (!(error instanceof MillraceError) || !['engine_permission', 'engine_version'].includes(error.code))
+        throw error
     }
   }
   return values

@@ -56,7 +56,8 @@ export function readUrl(url: string): RedisPlace {
 function readNode(text: string, defaultPort: number): Node {
   const [, bracketed, plain, port] = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/i.exec(text) ?? []
   const host = bracketed ?? plain
-  if (host === undefined || Number(port ?? 1) > 65_535 || Number(port ?? 1) < 1) throw invalid(`The host "${text.slice(0, 100)}"`)
+  if (host === undefined || Number(port ?? 1) > 65_535 || Number(port ?? 1) < 1)
+    throw invalid(`The host "${text.slice(0, 100)}"`)
   return { host, port: port === undefined ? defaultPort : Number(port) }
 }
 

@@ -41,8 +41,16 @@ const REPLIES: Readonly<Record<string, Meaning>> = {
     text: '% refuses writes because too few replicas are connected (min-replicas-to-write).',
     retriable: true,
   },
-  LOADING: { code: 'engine_busy', text: '% is loading its data after a start. It answers when it is done.', retriable: true },
-  BUSY: { code: 'engine_busy', text: '% is held by a script that somebody runs. SCRIPT KILL ends it.', retriable: true },
+  LOADING: {
+    code: 'engine_busy',
+    text: '% is loading its data after a start. It answers when it is done.',
+    retriable: true,
+  },
+  BUSY: {
+    code: 'engine_busy',
+    text: '% is held by a script that somebody runs. SCRIPT KILL ends it.',
+    retriable: true,
+  },
   TRYAGAIN: { code: 'engine_busy', text: '% moves the slot at this moment.', retriable: true },
   CLUSTERDOWN: {
     code: 'engine_unreachable',
@@ -63,7 +71,10 @@ const REPLIES: Readonly<Record<string, Meaning>> = {
     code: 'engine_corrupt',
     text: '% holds a key of another type where Millrace keeps its own. Somebody else uses the same prefix: give Millrace one of its own (?prefix=…), or remove the foreign key.',
   },
-  NOPROTO: { code: 'engine_version', text: '% does not speak the protocol of this client. Redis 7.0 or newer is needed.' },
+  NOPROTO: {
+    code: 'engine_version',
+    text: '% does not speak the protocol of this client. Redis 7.0 or newer is needed.',
+  },
 }
 
 /** The typed error for what a client or a server said; `where` names the server without secrets. */
@@ -92,10 +103,14 @@ export function redisError(error: unknown, where: string): MillraceError {
       facts: { reply: word },
     })
   }
-  return new MillraceError('engine_unreachable', `${where} cannot be reached: ${text.slice(0, 200) || 'the connection was lost'}.`, {
-    retriable: true,
-    cause: error,
-  })
+  return new MillraceError(
+    'engine_unreachable',
+    `${where} cannot be reached: ${text.slice(0, 200) || 'the connection was lost'}.`,
+    {
+      retriable: true,
+      cause: error,
+    },
+  )
 }
 
 /** Whether the server itself said so, and has not done what it was asked for. */

@@ -42,7 +42,8 @@ export function hearAnnouncements(link: RedisLink & Subscriber, options: Announc
   function look(): void {
     compareHeads()
       .catch((error: unknown) => {
-        if (!ended.aborted && !isMillraceError(error)) runtime.log.warn(`Looking for new events failed: ${String(error)}`)
+        if (!ended.aborted && !isMillraceError(error))
+          runtime.log.warn(`Looking for new events failed: ${String(error)}`)
       })
       .finally(() => {
         if (!ended.aborted) timer = runtime.setTimer(look, settings.pollEveryMs)

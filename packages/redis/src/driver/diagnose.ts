@@ -6,7 +6,13 @@ import type { Session } from './lifecycle.ts'
 /** What `doctor` shows of a Redis: its settings, its memory, and partitions that are missing. Reads only. */
 export async function diagnose(session: Session): Promise<readonly Finding[]> {
   const now = await probe(session.redis)
-  return [versionOf(now), durabilityOf(now, session), memoryOf(now), replicationOf(now, session), await partitionsOf(session)]
+  return [
+    versionOf(now),
+    durabilityOf(now, session),
+    memoryOf(now),
+    replicationOf(now, session),
+    await partitionsOf(session),
+  ]
 }
 
 function versionOf({ product, productVersion }: Probe): Finding {
@@ -19,7 +25,8 @@ const WORDS: Readonly<Record<Durability, string>> = {
   'os-cache':
     'An event that is stored survives the crash of the server; a power failure may take the last second or two (appendfsync everysec, or not to be asked). Set appendfsync always for more.',
   fsync: 'An event that is stored is on the disk of the server (appendfsync always).',
-  'replicated-memory': 'An event that is stored is in the memory of replicas too; a failover may still lose what was stored last.',
+  'replicated-memory':
+    'An event that is stored is in the memory of replicas too; a failover may still lose what was stored last.',
   'quorum-fsync': 'An event that is stored is on several disks.',
 }
 
@@ -27,7 +34,10 @@ function durabilityOf({ durability, appendfsync, aof, pausesSync }: Probe, { cap
   const level = capabilities.durability
   const unasked = aof && appendfsync === undefined ? ' The user may not read appendfsync: grant +config|get.' : ''
   const paused = pausesSync ? ' no-appendfsync-on-rewrite yes lets syncing rest while the file is rewritten.' : ''
-  const changed = durability === level || level === 'replicated-memory' ? '' : ' The setting was changed since this process connected.'
+  const changed =
+    durability === level || level === 'replicated-memory'
+      ? ''
+      : ' The setting was changed since this process connected.'
   return {
     check: 'durability',
     level: level === 'memory' ? 'problem' : level === 'os-cache' ? 'notice' : 'fine',
@@ -47,7 +57,11 @@ function memoryOf({ usedMemory, maxMemory }: Probe): Finding {
   const share = Math.round((usedMemory / maxMemory) * 100)
   const text = `${used} of ${Math.round(maxMemory / 2 ** 20)} MiB are used (${share} %).`
   if (share < 85) return { check: 'memory', level: 'fine', text }
-  return { check: 'memory', level: 'problem', text: `${text} At 100 % publishes are refused: set a retention, or raise maxmemory.` }
+  return {
+    check: 'memory',
+    level: 'problem',
+    text: `${text} At 100 % publishes are refused: set a retention, or raise maxmemory.`,
+  }
 }
 
 function replicationOf({ role, replicas }: Probe, { redis }: Session): Finding {
@@ -55,7 +69,11 @@ function replicationOf({ role, replicas }: Probe, { redis }: Session): Finding {
     replicas === 0
       ? 'No replica is connected.'
       : `${replicas} replicas are connected. Replication is asynchronous: a failover loses what had not reached them.`
-  return { check: 'replication', level: role === 'master' ? 'fine' : 'problem', text: redis.clustered ? `This master: ${text}` : text }
+  return {
+    check: 'replication',
+    level: role === 'master' ? 'fine' : 'problem',
+    text: redis.clustered ? `This master: ${text}` : text,
+  }
 }
 
 async function partitionsOf({ redis, registry }: Session): Promise<Finding> {

@@ -114,7 +114,12 @@ async function openSession(
 async function connectWithin(link: RedisLink, { runtime, settings, where }: Connection): Promise<void> {
   const late = Promise.withResolvers<never>()
   const timer = runtime.setTimer(
-    () => late.reject(new MillraceError('engine_unreachable', `${where} has not answered for ${settings.connectTimeoutMs} ms.`, { retriable: true })),
+    () =>
+      late.reject(
+        new MillraceError('engine_unreachable', `${where} has not answered for ${settings.connectTimeoutMs} ms.`, {
+          retriable: true,
+        }),
+      ),
     settings.connectTimeoutMs,
   )
   try {

@@ -21,7 +21,12 @@ export function identityOf({ topic, partition, position }: StoredRecord, generat
 }
 
 /** What the lane keeps of an entry beside what the scripts look at. */
-export function encodeRest({ laneKey, record, reason, generation }: Pick<NewLaneEntry, 'laneKey' | 'record' | 'reason' | 'generation'>): string {
+export function encodeRest({
+  laneKey,
+  record,
+  reason,
+  generation,
+}: Pick<NewLaneEntry, 'laneKey' | 'record' | 'reason' | 'generation'>): string {
   return JSON.stringify({ laneKey, reason, generation, record })
 }
 
@@ -29,7 +34,10 @@ export function encodeRest({ laneKey, record, reason, generation }: Pick<NewLane
 export function decodeEntry(group: string, entryId: string, stored: string): LaneEntry {
   const parts = splitLines(stored, 9)
   const [, , , , , attempts = '0', failed = '', delay = '0', rest = '{}'] = parts
-  const { laneKey, reason, generation, record } = JSON.parse(rest) as Pick<NewLaneEntry, 'reason' | 'generation' | 'record'> & {
+  const { laneKey, reason, generation, record } = JSON.parse(rest) as Pick<
+    NewLaneEntry,
+    'reason' | 'generation' | 'record'
+  > & {
     readonly laneKey?: string
   }
   return {
@@ -46,7 +54,16 @@ export function decodeEntry(group: string, entryId: string, stored: string): Lan
 }
 
 /** JSON leaves out a key that is undefined. */
-export function decodeRecord({ topic, partition, position, id, type, key, recordedAt, body }: StoredRecord): StoredRecord {
+export function decodeRecord({
+  topic,
+  partition,
+  position,
+  id,
+  type,
+  key,
+  recordedAt,
+  body,
+}: StoredRecord): StoredRecord {
   return { topic, partition, position, id, type, key, recordedAt, body }
 }
 

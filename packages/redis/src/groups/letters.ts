@@ -1,4 +1,11 @@
-import type { DeadLetter, DeadLetterCount, DeadLetterQuery, DeadLetterStore, NewDeadLetter, StoredRecord } from '@millrace/core/driver'
+import type {
+  DeadLetter,
+  DeadLetterCount,
+  DeadLetterQuery,
+  DeadLetterStore,
+  NewDeadLetter,
+  StoredRecord,
+} from '@millrace/core/driver'
 import type { Connection } from '../client/connection.ts'
 import { placeName } from '../keys.ts'
 import { pairsOf, type Registry } from '../log/registry.ts'
@@ -41,7 +48,8 @@ export function createDeadLetterStore(redis: Connection, registry: Registry, lan
     while (found.length < query.limit) {
       const range = ['ZREVRANGEBYSCORE', letterOrder, below, '-inf', 'LIMIT', '0', String(CHUNK)]
       const ids = (await redis.call(range, letterOrder)) as readonly string[]
-      for (const letter of await read(group, ids)) if (letter !== undefined && matches(letter, query)) found.push(letter)
+      for (const letter of await read(group, ids))
+        if (letter !== undefined && matches(letter, query)) found.push(letter)
       const last = ids.at(-1)
       if (last === undefined || ids.length < CHUNK) break
       below = `(${orderOf(last)}`

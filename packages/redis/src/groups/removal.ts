@@ -4,7 +4,11 @@ import { groupField } from '../log/registry.ts'
 import { FORGET_PLACES, REMOVE_GROUP } from '../scripts/removal.ts'
 
 /** Removes a group with its progress, leases, members, side lane and dead letters. Throws `group_unknown`. */
-export async function removeGroup(redis: Connection, group: string, topics: readonly string[] | undefined): Promise<void> {
+export async function removeGroup(
+  redis: Connection,
+  group: string,
+  topics: readonly string[] | undefined,
+): Promise<void> {
   if (topics === undefined) {
     throw new MillraceError('group_unknown', `The group "${group}" does not exist. Subscribe with it first.`)
   }

@@ -92,7 +92,11 @@ async function lagOf(
 
 async function firstAfter(
   redis: Connection,
-  { topic, partition, after }: { readonly topic: string; readonly partition: number; readonly after: Position | undefined },
+  {
+    topic,
+    partition,
+    after,
+  }: { readonly topic: string; readonly partition: number; readonly after: Position | undefined },
 ): Promise<Position | undefined> {
   const { log } = redis.keys.partition(topic, partition)
   const from = after === undefined ? '-' : `(${idOf(after)}`

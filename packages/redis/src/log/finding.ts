@@ -7,7 +7,9 @@ const MOST_BY_ID = 100
 
 /** Finds events by id and by flow: a look-up in each partition, none of them a scan. */
 export function createLogIndex(redis: Connection, registry: Registry): LogIndex {
-  async function inEach<Found>(look: (topic: string, partition: number) => Promise<readonly Found[]>): Promise<Found[]> {
+  async function inEach<Found>(
+    look: (topic: string, partition: number) => Promise<readonly Found[]>,
+  ): Promise<Found[]> {
     const topics = await registry.all()
     const places = topics.flatMap(({ topic, partitions }) =>
       Array.from({ length: partitions }, (_, partition) => [topic, partition] as const),
@@ -28,7 +30,11 @@ export function createLogIndex(redis: Connection, registry: Registry): LogIndex 
       const { ids } = redis.keys.partition(topic, partition)
       const places = await redis.call(['HGET', ids, escapeText(id)], ids)
       if (typeof places !== 'string') return []
-      return entriesAt(topic, partition, places.split('\n').filter((_, at, all) => at % 2 === 0 && at < all.length - 1))
+      return entriesAt(
+        topic,
+        partition,
+        places.split('\n').filter((_, at, all) => at % 2 === 0 && at < all.length - 1),
+      )
     })
   }
 
@@ -47,12 +53,18 @@ export function createLogIndex(redis: Connection, registry: Registry): LogIndex 
           const { flows } = redis.keys.partition(topic, partition)
           const range = ['ZRANGEBYLEX', flows, `[${flow}\n`, `(${flow}\u000b`, 'LIMIT', '0', String(limit)]
           const found = (await redis.call(range, flows)) as readonly string[]
-          return entriesAt(topic, partition, found.map((member) => member.slice(flow.length + 1)))
+          return entriesAt(
+            topic,
+            partition,
+            found.map((member) => member.slice(flow.length + 1)),
+          )
         }),
       ])
       return [...roots.filter(({ header }) => header.correlationId === undefined), ...members]
         .map(({ record }) => record)
-        .toSorted((a, b) => a.recordedAt - b.recordedAt || a.partition - b.partition || (a.position < b.position ? -1 : 1))
+        .toSorted(
+          (a, b) => a.recordedAt - b.recordedAt || a.partition - b.partition || (a.position < b.position ? -1 : 1),
+        )
         .slice(0, limit)
     },
   }

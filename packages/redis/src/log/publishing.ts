@@ -172,7 +172,11 @@ function inParts({ topic, partition, indexes }: Share): Share[] {
 type Reply = readonly [stamp: string, first?: number, odd?: readonly Odd[]]
 type Odd = readonly [index: number, kind: 'duplicate' | 'full', id?: string, body?: string]
 
-function readReply({ topic, partition, indexes }: Share, [stamp, first = 0, odd = []]: Reply, outcomes: Outcomes): void {
+function readReply(
+  { topic, partition, indexes }: Share,
+  [stamp, first = 0, odd = []]: Reply,
+  outcomes: Outcomes,
+): void {
   const exceptions = new Map(odd.map((each) => [each[0], each]))
   let n = first
   for (const [at, index] of indexes.entries()) {
@@ -240,8 +244,6 @@ function orAborted(
       resolve(records.map(() => ({ outcome: 'unknown', error })))
     }
     signal.addEventListener('abort', onAbort, { once: true })
-    stored
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', onAbort))
+    stored.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }

@@ -20,7 +20,11 @@ const SMALLEST_CHUNK = 20
 /** The events that a query selects; with `waitMs` an empty answer is held back. Throws `topic_unknown`. */
 export async function readRecords(
   redis: Connection,
-  { registry, changes, ended }: { readonly registry: Registry; readonly changes: TopicChanges; readonly ended: AbortSignal },
+  {
+    registry,
+    changes,
+    ended,
+  }: { readonly registry: Registry; readonly changes: TopicChanges; readonly ended: AbortSignal },
   query: ReadQuery,
 ): Promise<readonly StoredRecord[]> {
   const { runtime } = redis
@@ -47,8 +51,7 @@ export async function readRecords(
 async function readNow(redis: Connection, registry: Registry, query: ReadQuery): Promise<StoredRecord[]> {
   const { topic, limit, backwards = false } = query
   const { partitions } = await currentTopic(registry, topic)
-  const wanted =
-    query.partition === undefined ? Array.from({ length: partitions }, (_, at) => at) : [query.partition]
+  const wanted = query.partition === undefined ? Array.from({ length: partitions }, (_, at) => at) : [query.partition]
   const chunk = Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, Math.ceil(limit / wanted.length)))
   const spans = wanted
     .filter((partition) => partition < partitions)
@@ -86,7 +89,8 @@ async function fill(redis: Connection, query: ReadQuery, span: Span, chunk: numb
   span.at = 0
   for (const entry of entries) {
     const record = recordOf(topic, span.partition, entry)
-    if ((type === undefined || record.type === type) && (key === undefined || record.key === key)) span.buffer.push(record)
+    if ((type === undefined || record.type === type) && (key === undefined || record.key === key))
+      span.buffer.push(record)
   }
   span.next = entries.length < chunk ? undefined : `(${entries.at(-1)?.[0] ?? ''}`
 }

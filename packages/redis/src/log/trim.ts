@@ -53,7 +53,10 @@ async function trimPartition(
 }
 
 /** Whether anything could go at all. */
-function isBeyond({ maxAgeMs, maxEvents = Infinity, maxBytes = Infinity }: Retention, states: readonly PartitionState[]): boolean {
+function isBeyond(
+  { maxAgeMs, maxEvents = Infinity, maxBytes = Infinity }: Retention,
+  states: readonly PartitionState[],
+): boolean {
   const held = states.reduce((sum, { n, trimmed }) => sum + n - trimmed, 0)
   const bytes = states.reduce((sum, state) => sum + state.bytes, 0)
   return held > 0 && (maxAgeMs !== undefined || held > maxEvents || bytes > maxBytes)
@@ -65,7 +68,9 @@ function sharesOf({ maxEvents, maxBytes }: Retention, states: readonly Partition
   const bytes = states.reduce((sum, state) => sum + state.bytes, 0)
   return states.map((state) => ({
     events:
-      maxEvents === undefined || held <= maxEvents ? Infinity : Math.floor((maxEvents * (state.n - state.trimmed)) / held),
+      maxEvents === undefined || held <= maxEvents
+        ? Infinity
+        : Math.floor((maxEvents * (state.n - state.trimmed)) / held),
     bytes: maxBytes === undefined || bytes <= maxBytes ? Infinity : Math.floor((maxBytes * state.bytes) / bytes),
   }))
 }

@@ -1,0 +1,65 @@
+import { PgBoss } from 'pg-boss'
+import type { Order } from '../payload.ts'
+import type { Work } from '../work.ts'
+import type { Figures } from './millrace-work.ts'
+import { measureQueue } from './queue-work.ts'
+
+const QUEUE = 'bench'
+const BATCH = 500
+
+/** pg-boss with its workers: whole batches, the next at once as long as they come full, woken by notifications. */
+export function run(work: Work): Promise<Figures> {
+  return measure(work, async (boss, onJob) => {
+    await boss.work<Order>(QUEUE, { batchSize: BATCH, burstWhenBatchFull: true }, async (jobs) => {
+      for (const _ of jobs) await onJob()
+    })
+    return () => boss.offWork(QUEUE)
+  })
+}
+
+/** pg-boss without its workers: `fetch` and `complete` in a loop, which is the fastest that it offers. */
+export function runFetching(work: Work): Promise<Figures> {
+  return measure(work, async (boss, onJob) => {
+    const ended = new AbortController()
+    const loop = async (): Promise<void> => {
+      while (!ended.signal.aborted) {
+        const jobs = await boss.fetch<Order>(QUEUE, { batchSize: BATCH })
+        for (const _ of jobs) await onJob()
+        if (jobs.length > 0)
+          await boss.complete(
+            QUEUE,
+            jobs.map(({ id }) => id),
+          )
+      }
+    }
+    const looping = loop()
+    return async () => {
+      ended.abort()
+      await looping
+    }
+  })
+}
+
+async function measure(
+  work: Work,
+  begin: (boss: PgBoss, onJob: () => Promise<void>) => Promise<() => Promise<unknown>>,
+): Promise<Figures> {
+  const boss = new PgBoss({ connectionString: work.url ?? '', useListenNotify: true })
+  boss.on('error', (error) => process.stderr.write(`pg-boss: ${String(error)}\n`))
+  await boss.start()
+  await boss.createQueue(QUEUE, { notify: true })
+  return measureQueue(
+    {
+      addsInFlight: 500,
+      add: (order) => boss.send(QUEUE, order),
+      addMany: (orders) =>
+        boss.insert(
+          QUEUE,
+          orders.map((data) => ({ data })),
+        ),
+      work: (onJob) => begin(boss, onJob),
+      close: () => boss.stop({ graceful: true, timeout: 5_000 }),
+    },
+    work,
+  )
+}

@@ -1,0 +1,71 @@
+import { type Order, orderOf } from '../payload.ts'
+import { callsPerSecond, countdown, idleCommands, latencies, percentile, type Work } from '../work.ts'
+import type { Figures } from './millrace-work.ts'
+
+/** A job queue, with what differs from one to the other. */
+export interface JobQueue {
+  /** Single calls that wait at once; more does not make it faster. */
+  readonly addsInFlight: number
+  add(order: Order): Promise<unknown>
+  addMany(orders: readonly Order[]): Promise<unknown>
+  /** Begins to work jobs off; calls `onJob`, which awaits once, for each. Resolves with what ends it. */
+  work(onJob: () => Promise<void>): Promise<() => Promise<unknown>>
+  close(): Promise<unknown>
+}
+
+/** Jobs that are added in one call. */
+const BATCH = 1_000
+const BATCHES_IN_FLIGHT = 2
+
+/** Does the work on a queue that has started, and closes it. */
+export async function measureQueue(queue: JobQueue, work: Work): Promise<Figures> {
+  try {
+    if (work.what === 'publish') return { value: await publish(queue, work.count) }
+    if (work.what === 'fill') return { value: await fill(queue, work.count) }
+    return await whileWorking(queue, work)
+  } finally {
+    await queue.close()
+  }
+}
+
+function publish(queue: JobQueue, count: number): Promise<number> {
+  return callsPerSecond(count, queue.addsInFlight, (n) => queue.add(orderOf(n)))
+}
+
+async function fill(queue: JobQueue, count: number): Promise<number> {
+  const batches = Math.ceil(count / BATCH)
+  const batchesPerSecond = await callsPerSecond(batches, BATCHES_IN_FLIGHT, (batch) => {
+    const size = Math.min(BATCH, count - batch * BATCH)
+    return queue.addMany(Array.from({ length: size }, (_, at) => orderOf(batch * BATCH + at)))
+  })
+  return (batchesPerSecond / batches) * count
+}
+
+async function whileWorking(queue: JobQueue, work: Work): Promise<Figures> {
+  const { count } = work
+  const counter = countdown(count)
+  let arrived: () => void = () => {}
+  const started = performance.now()
+  const end = await queue.work(async () => {
+    await undefined
+    counter.tick()
+    arrived()
+  })
+  try {
+    if (work.what === 'idle') return { value: await idleCommands(work) }
+    if (work.what === 'latency') {
+      const values = await latencies(count, async (n) => {
+        const arrival = new Promise<void>((resolve) => (arrived = resolve))
+        await queue.add(orderOf(n))
+        await arrival
+      })
+      return { value: percentile(values, 0.5), p99: percentile(values, 0.99) }
+    }
+    const begun = work.what === 'roundtrip' ? performance.now() : started
+    if (work.what === 'roundtrip') await publish(queue, count)
+    await counter.done
+    return { value: (count / (performance.now() - begun)) * 1_000 }
+  } finally {
+    await end()
+  }
+}

@@ -1,0 +1,42 @@
+import type { BenchEngine, CountingServer } from '../engine.ts'
+import { measureIn, type Measurement } from '../measure.ts'
+import { standalone, type Line } from '../report.ts'
+import type { Extent } from '../extent.ts'
+
+const SECONDS = 60
+
+/** Commands a minute that a server is sent for one subscription, or one worker, to which nothing comes. */
+export async function idle(engine: BenchEngine, { scale }: Extent): Promise<readonly Line[]> {
+  const { startCounting } = engine
+  if (startCounting === undefined) return []
+  const count = Math.max(10, Math.ceil(SECONDS * scale))
+  const peers = engine.peers.filter((peer) => peer.scenarios.idle !== undefined)
+  const contenders = [`millrace-${engine.name}`, ...peers.map(({ contender }) => contender)]
+  // Each has a server of its own, and none has anything to do, so that they can be watched at once.
+  const [ours, ...theirs] = await Promise.all(contenders.map((contender) => countOne(startCounting, contender, count)))
+  const base = standalone('idle', ours ?? {}, {
+    unit: 'commands/min',
+    ours: ours?.value ?? Number.NaN,
+    runs: 1,
+    note: `one subscription to which nothing comes, counted by the server over ${count} s`,
+  })
+  if (peers.length === 0) return [base]
+  return peers.map((peer, at) => {
+    const peerValue = theirs[at]?.value ?? Number.NaN
+    return { ...base, peer: peer.name, peerValue, ratio: peerValue / base.ours }
+  })
+}
+
+async function countOne(
+  startCounting: () => Promise<CountingServer>,
+  contender: string,
+  count: number,
+): Promise<Measurement> {
+  const server = await startCounting()
+  try {
+    const place = { url: server.url, reset: async () => undefined }
+    return await measureIn(place, contender, [{ what: 'idle', count, inFlight: 0 }])
+  } finally {
+    await server.stop()
+  }
+}
