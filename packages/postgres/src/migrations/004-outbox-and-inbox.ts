@@ -2,7 +2,8 @@
  * Rows of callers' transactions that wait to be forwarded, who forwards them, and which events a group has applied.
  *
  * `place` is drawn at the commit, behind a lock of each key that is held until the commit is visible: so places of one key rise in
- * the order of the commits, and whoever sees one sees those before it. Nothing is locked while the caller still works.
+ * the order of the commits, and whoever sees one sees those before it. Nothing is locked while the caller still works. Keys share 255
+ * locks, since the server's table of locks is small.
  */
 export const outboxAndInbox: string = `
 CREATE SEQUENCE $S.outbox_places;
@@ -35,7 +36,7 @@ BEGIN
   PERFORM 1 FROM $S.outbox o WHERE o.n = NEW.n AND o.place IS NULL;
   IF NOT FOUND THEN RETURN NULL; END IF;
   PERFORM pg_advisory_xact_lock(k.lock) FROM (
-    SELECT DISTINCT hashtextextended('$S outbox ' || o.topic || chr(31) || o.key, 0) AS lock
+    SELECT DISTINCT hashtextextended('$S outbox ' || mod(hashtext(o.topic || chr(31) || o.key), 128), 0) AS lock
     FROM $S.outbox o WHERE o.place IS NULL AND o.key IS NOT NULL ORDER BY 1) k;
   UPDATE $S.outbox o SET place = p.place FROM (
     SELECT w.n, nextval('$S.outbox_places') AS place

@@ -91,13 +91,14 @@ function runDrizzle(tx: {
   return runPg(client)
 }
 
+/** Prisma hides `$connect` from the client of a transaction. */
 function runPrisma(tx: {
   readonly $executeRawUnsafe?: unknown
-  readonly $transaction?: unknown
+  readonly $connect?: unknown
 }): RunInTransaction | undefined {
   const { $executeRawUnsafe: execute } = tx
   if (typeof execute !== 'function') return undefined
-  if (typeof tx.$transaction === 'function')
+  if (typeof tx.$connect === 'function')
     throw invalid('the Prisma client is no transaction; pass the one that "$transaction(async (tx) => …)" gives')
   return (text, values) => execute.call(tx, text, ...values) as Promise<unknown>
 }
