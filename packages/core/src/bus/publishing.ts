@@ -160,7 +160,7 @@ export function createPublishing({
     signal: AbortSignal | undefined,
     done: (result: PublishResult) => void,
   ): void {
-    const record = { ...recordOf(prepared), partition: known.partition(prepared.message.key) }
+    const record = { ...recordOf(prepared), partition: known.partition(prepared.message.key, prepared.message.id) }
     const before = cursorNow()
     publisher.submit(record, (settlement) => done(resultOf(record, settlement, before)), signal)
   }

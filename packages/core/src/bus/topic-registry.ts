@@ -13,8 +13,11 @@ export interface TopicRegistry {
 
 export interface KnownTopic {
   readonly info: TopicInfo
-  /** The partition of a key; events without one are spread in turn. */
-  partition(key: string | undefined): number
+  /**
+   * The partition of a key. Events without one are spread by their id: the same id goes to the same partition again, where an
+   * engine that knows duplicates by partition finds it.
+   */
+  partition(key: string | undefined, id: string): number
 }
 
 const REMEMBERED_KEYS = 20_000
@@ -59,15 +62,11 @@ export function createTopicRegistry(
 }
 
 function knownTopic(info: TopicInfo): KnownTopic {
-  let turn = 0
   const remembered = new Map<string, number>()
   return {
     info,
-    partition(key) {
-      if (key === undefined) {
-        turn = (turn + 1) % info.partitions
-        return turn
-      }
+    partition(key, id) {
+      if (key === undefined) return partitionOf(id, info.partitions)
       let partition = remembered.get(key)
       if (partition === undefined) {
         partition = partitionOf(key, info.partitions)
