@@ -1,2 +1,3 @@
-export type { PostgresOptions } from './settings.ts'
+export { postgresFromUrl } from './from-url.ts'
 export { postgres } from './postgres.ts'
+export type { PostgresOptions } from './settings.ts'
