@@ -1,0 +1,100 @@
+import { askRedis, available, type EngineServer, startRedis } from 'engines'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '../../conformance/src/eventually.ts'
+import type { RedisOptions } from '../src/index.ts'
+import { connected, publishOne, record } from './driver-of.ts'
+
+describe.runIf(await available('redis-server'))('the log on Redis', () => {
+  let server: EngineServer
+  let made = 0
+  beforeAll(async () => {
+    server = await startRedis()
+  })
+  afterAll(() => server.stop())
+
+  function place(): RedisOptions & { readonly prefix: string } {
+    return { url: server.url, prefix: `log-${process.pid}-${(made += 1)}:`, retentionEveryMs: 50 }
+  }
+
+  test('positions follow the clock of the server and number events without gaps', async () => {
+    const driver = await connected(place())
+    const outcomes = await driver.transport.publish([record(), record(), record()])
+    const positions = outcomes.map((outcome) => (outcome.outcome === 'stored' ? outcome.position : ''))
+    expect(positions.map((position) => Number(position.slice(14)))).toEqual([1, 2, 3])
+    expect(positions.every((position) => /^\d{13}-\d{14}$/.test(position))).toBe(true)
+  })
+
+  test('a clock that goes back does not take positions with it', async () => {
+    const given = place()
+    const driver = await connected(given)
+    await publishOne(driver)
+    const meta = `${given.prefix}{order/0}:meta`
+    const future = String(Date.now() + 3_600_000)
+    // As the meta would be had the clock been an hour ahead when the last event came.
+    await askRedis(server.url, 'HSET', meta, 'ms', future)
+    const [outcome] = await driver.transport.publish([record()])
+    expect(outcome?.outcome === 'stored' && outcome.position).toBe(`${future}-00000000000002`)
+    expect(
+      (await driver.transport.read({ topic: 'order', limit: 5 })).map(({ position }) => position.slice(14)),
+    ).toEqual(['00000000000001', '00000000000002'])
+  })
+
+  test('what is indexed of an event goes with it', async () => {
+    const given = place()
+    const driver = await connected(given)
+    const keys = ['ids', 'flows', 'log'].map((kind) => `${given.prefix}{order/0}:${kind}`)
+    await driver.transport.publish([
+      record({ id: 'twice', source: '/a', correlationId: 'flow' }),
+      record({ id: 'twice', source: '/b', correlationId: 'flow' }),
+      record({ id: 'other' }),
+    ])
+    await driver.transport.seek('readers', 'order', 'latest')
+    await driver.transport.ensureTopic('order', { retention: { maxAgeMs: 1 } })
+    await eventually('all is dropped', async () => (await driver.transport.list()).topics[0]?.held === 0)
+    expect(await Promise.all(keys.slice(0, 2).map((key) => askRedis(server.url, 'EXISTS', key)))).toEqual([0, 0])
+    expect(await askRedis(server.url, 'XLEN', keys[2] ?? '')).toBe(0)
+    expect(await publishOne(driver, { id: 'twice', source: '/a' })).toBe('stored')
+  })
+
+  test('one of two sources of an id can go without the other', async () => {
+    const driver = await connected(place())
+    await driver.transport.publish([record({ id: 'same', source: '/a' }), record({ id: 'same', source: '/b' })])
+    const [first] = await driver.transport.read({ topic: 'order', limit: 1 })
+    await driver.transport.seek('readers', 'order', { after: [{ partition: 0, position: first?.position ?? '' }] })
+    await driver.transport.ensureTopic('order', { retention: { maxEvents: 1 } })
+    await eventually('the first is dropped', async () => (await driver.transport.list()).topics[0]?.held === 1)
+    expect(await driver.stores.index.byId('same', '/a')).toEqual([])
+    expect(await driver.stores.index.byId('same', '/b')).toHaveLength(1)
+    expect(await publishOne(driver, { id: 'same', source: '/b' })).toBe('duplicate')
+  })
+
+  test('a look-up that points at an event that somebody else has deleted stores it anew', async () => {
+    const given = place()
+    const driver = await connected(given)
+    await publishOne(driver, { id: 'gone' })
+    await askRedis(server.url, 'XTRIM', `${given.prefix}{order/0}:log`, 'MAXLEN', '0')
+    expect(await publishOne(driver, { id: 'gone' })).toBe('stored')
+    expect(await publishOne(driver, { id: 'gone' })).toBe('duplicate')
+  })
+
+  test('fields with line feeds, backslashes and zero bytes are told apart', async () => {
+    const driver = await connected(place())
+    const odd = { id: 'a\nb\\n', source: 's\n\\', type: 't\\\n', key: '\0k\n', correlationId: '\\n\n' }
+    expect(await publishOne(driver, odd)).toBe('stored')
+    expect(await publishOne(driver, odd)).toBe('duplicate')
+    const [found] = await driver.stores.index.byCorrelation(odd.correlationId, 5)
+    expect([found?.id, found?.type, found?.key]).toEqual([odd.id, odd.type, odd.key])
+    expect(await driver.stores.index.byId(odd.id, odd.source)).toHaveLength(1)
+  })
+
+  test('a topic that was made again by another process is noticed', async () => {
+    const given = place()
+    const [one, other] = [await connected(given), await connected(given)]
+    await publishOne(one)
+    await other.transport.remove({ topic: 'order' })
+    expect(await publishOne(one)).toBe('rejected topic_unknown')
+    await other.transport.ensureTopic('order', { partitions: 2 })
+    expect(await publishOne(one)).toBe('stored')
+    expect((await other.transport.read({ topic: 'order', limit: 5 })).length).toBe(1)
+  })
+})
