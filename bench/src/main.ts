@@ -47,13 +47,18 @@ if (values.table !== undefined) {
 }
 
 if (out !== undefined) writeFileSync(out, '')
+let current: BenchEngine | undefined
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void Promise.resolve(current?.stop()).finally(() => process.exit(130)))
+}
 for (const one of engines) {
-  const engine = await startEngine(one)
-  if (engine === undefined) continue
+  current = await startEngine(one)
+  if (current === undefined) continue
   try {
-    await measureEngine(engine)
+    await measureEngine(current)
   } finally {
-    await engine.stop()
+    await current.stop()
+    current = undefined
   }
 }
 
@@ -61,7 +66,12 @@ async function measureEngine(engine: BenchEngine): Promise<void> {
   if (!json) process.stdout.write(`\n${headOf(engine)}\n${tableHead()}`)
   for (const name of asked) {
     const extent = { runs: quick ? 1 : Number(values.runs), scale: quick ? 0.1 : 1 }
-    const lines = (await scenarios[name]?.(engine, extent)) ?? []
+    const lines = await scenarios[name]?.(engine, extent).catch((error: unknown) => {
+      process.stderr.write(`${engine.name} ${name}: ${error instanceof Error ? error.message : String(error)}\n`)
+      process.exitCode = 1
+      return []
+    })
+    if (lines === undefined || lines.length === 0) continue
     const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('')
     process.stdout.write(json ? text : tableRows(lines))
     if (out !== undefined) appendFileSync(out, text)
@@ -75,5 +85,5 @@ function headOf({ name, about, limit, peers, publish }: BenchEngine): string {
     ['bare', limit.about],
     ...peers.map((peer) => [peer.name, peer.about]),
   ] as const
-  return [`${name}: ${about}`, ...all.map(([who, how]) => `  ${(who ?? '').padEnd(33)} ${how ?? ''}`), ''].join('\n')
+  return [`${name}: ${about}`, ...all.map(([who, how]) => `  ${(who ?? '').padEnd(34)} ${how ?? ''}`), ''].join('\n')
 }

@@ -30,7 +30,7 @@ export function standalone(
   return { scenario, engine, engineVersion, durability, unit, ours, ...alone, runs, note }
 }
 
-const WIDTHS = [14, 9, 20, 9, 33, 10, 10, 10, 7] as const
+const WIDTHS = [14, 8, 20, 7, 34, 9, 9, 9, 6] as const
 const HEAD = ['scenario', 'engine', 'ours', 'p99', 'beside it', 'reaches', 'ours is', 'bare', 'of it'] as const
 
 /** The head of the table. */
@@ -42,7 +42,7 @@ export function tableHead(): string {
 export function tableRows(lines: readonly Line[]): string {
   return lines
     .map((line, at) => {
-      const first = at === 0
+      const first = line.scenario !== lines[at - 1]?.scenario
       return row([
         first ? line.scenario : '',
         first ? line.engine : '',

@@ -1,5 +1,5 @@
 import { createClient } from 'redis'
-import { orderOf } from '../payload.ts'
+import { orderOf } from '../order.ts'
 import { callsPerSecond, latencies, percentile, type Work } from '../work.ts'
 import type { Figures } from './millrace-work.ts'
 

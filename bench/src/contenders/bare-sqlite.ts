@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
-import { orderOf } from '../payload.ts'
+import { orderOf } from '../order.ts'
 import { callsPerSecond, latencies, percentile, type Measured, type Work } from '../work.ts'
 
 /**

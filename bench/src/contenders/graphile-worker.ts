@@ -18,7 +18,7 @@ export function runLocalQueue(work: Work): Promise<Figures> {
   return measure(work, { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 })
 }
 
-async function measure(work: Work, batching: GraphileWorker.WorkerOptions): Promise<Figures> {
+async function measure(work: Work, batching: GraphileConfig.WorkerOptions): Promise<Figures> {
   const connectionString = work.url ?? ''
   const logger = new Logger(() => () => undefined)
   const adder = await makeWorkerUtils({ connectionString, logger })

@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { parentPort, workerData } from 'node:worker_threads'
-import { orderOf } from '../payload.ts'
+import { orderOf } from '../order.ts'
 import { percentile, type Work } from '../work.ts'
 import { openConnection } from './http-connection.ts'
 

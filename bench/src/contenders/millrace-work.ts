@@ -1,5 +1,6 @@
 import type { Millrace } from '@millrace/core'
-import { OrderPlaced, orderOf } from '../payload.ts'
+import { orderOf } from '../order.ts'
+import { OrderPlaced } from '../payload.ts'
 import { callsPerSecond, countdown, idleCommands, latencies, percentile, type Measured, type Work } from '../work.ts'
 
 /** What a contender gives beside the engine's name. */

@@ -1,5 +1,5 @@
 import { PgBoss } from 'pg-boss'
-import type { Order } from '../payload.ts'
+import type { Order } from '../order.ts'
 import type { Work } from '../work.ts'
 import type { Figures } from './millrace-work.ts'
 import { measureQueue } from './queue-work.ts'

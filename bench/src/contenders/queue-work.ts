@@ -1,4 +1,4 @@
-import { type Order, orderOf } from '../payload.ts'
+import { type Order, orderOf } from '../order.ts'
 import { callsPerSecond, countdown, idleCommands, latencies, percentile, type Work } from '../work.ts'
 import type { Figures } from './millrace-work.ts'
 
