@@ -23,7 +23,7 @@ export interface PostgresOptions {
   readonly connectTimeoutMs?: number
   /** Milliseconds that one statement may take. Default 10,000. */
   readonly statementTimeoutMs?: number
-  /** Milliseconds between two looks for new events where notifications do not come. Default 1,000. */
+  /** Milliseconds between two looks for new events where notifications do not come. Default 2,000. */
   readonly pollEveryMs?: number
   /** Milliseconds between two looks for what retention may drop while events are published. Default 1,000. */
   readonly retentionEveryMs?: number
@@ -47,7 +47,7 @@ export function settingsOf(options: PostgresOptions): Settings {
     maxConnections: 10,
     connectTimeoutMs: 5_000,
     statementTimeoutMs: 10_000,
-    pollEveryMs: 1_000,
+    pollEveryMs: 2_000,
     retentionEveryMs: 1_000,
     segmentEvents: 1_000_000,
     segmentAgeMs: 86_400_000,

@@ -4,8 +4,17 @@ import { decodeName, decodeOptional } from '../name-codec.ts'
 import { positionOf, seqOf } from '../position.ts'
 import { encodeProgress } from '../progress-codec.ts'
 import type { Connection } from './connection.ts'
+import { stayAlive } from './stay-alive.ts'
 
-type FetchRow = [partition: number, seq: number, recorded: number, type: string, id: string, key: string | null, body: string]
+type FetchRow = [
+  partition: number,
+  seq: number,
+  recorded: number,
+  type: string,
+  id: string,
+  key: string | null,
+  body: string,
+]
 
 /** What one question to the server gave. */
 interface Reply {
@@ -60,7 +69,12 @@ export function createConsumer(connection: Connection, { topic, group, partition
   }
 
   /** Waits until there is something, the caller has had enough, or it is over. */
-  async function next({ max, paused, signal, mark = false }: Parameters<Consumer['fetch']>[0]): Promise<StoredRecord[]> {
+  async function next({
+    max,
+    paused,
+    signal,
+    mark = false,
+  }: Parameters<Consumer['fetch']>[0]): Promise<StoredRecord[]> {
     const over = (): boolean => signal?.aborted === true || ended.signal.aborted || connection.closing
     while (!over()) {
       const version = changes.version(topic)
@@ -87,7 +101,7 @@ export function createConsumer(connection: Connection, { topic, group, partition
     async fetch(options) {
       if (connection.closing) throw closedError(database.where)
       try {
-        return await next(options)
+        return await stayAlive(next(options))
       } catch (error) {
         if (ended.signal.aborted || connection.closing) return []
         throw error

@@ -84,9 +84,12 @@ export function createNotices(options: NoticesOptions): Notices {
         return
       }
       if (!told) {
-        runtime.log.warn('notifications do not arrive, as behind a pooler in transaction mode; new events are found by polling', {
-          engine: database.where,
-        })
+        runtime.log.warn(
+          'notifications do not arrive, as behind a pooler in transaction mode; new events are found by polling',
+          {
+            engine: database.where,
+          },
+        )
       }
       told = true
       later(TRY_AGAIN_MS)
@@ -141,7 +144,8 @@ export function createNotices(options: NoticesOptions): Notices {
 }
 
 /** The commit of a hint need not be on disk. */
-const NOTIFY = "SELECT pg_notify($1, payload), set_config('synchronous_commit', 'off', true) FROM unnest($2::text[]) payload"
+const NOTIFY =
+  "SELECT pg_notify($1, payload), set_config('synchronous_commit', 'off', true) FROM unnest($2::text[]) payload"
 
 function listenConfig(settings: Settings): ReturnType<typeof clientConfig> {
   const { listen, pool } = settings

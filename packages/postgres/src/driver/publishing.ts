@@ -193,7 +193,8 @@ function note({ topic, records, outcomes }: TopicBatch, sent: readonly number[],
       const [, where, seq, body] = duplicate
       outcomes[place] = { outcome: 'duplicate', partition: where, position: positionOf(seq), body }
     } else if (at + 1 > reply.last) outcomes[place] = { outcome: 'rejected', error: topicFull(topic) }
-    else if (base === undefined) outcomes[place] = { outcome: 'rejected', error: noPartition(topic, partition, reply.partitions) }
+    else if (base === undefined)
+      outcomes[place] = { outcome: 'rejected', error: noPartition(topic, partition, reply.partitions) }
     else {
       heads.set(partition, base + 1)
       outcomes[place] = { outcome: 'stored', partition, position: positionOf(base + 1) }
@@ -208,7 +209,10 @@ function repeated(first: PublishOutcome | undefined, record: PublishRecord | und
   return { outcome: 'duplicate', partition: first.partition, position: first.position, body: record.body }
 }
 
-function refusal({ id, source, type, key, correlationId, body }: PublishRecord, maxBytes: number): MillraceError | undefined {
+function refusal(
+  { id, source, type, key, correlationId, body }: PublishRecord,
+  maxBytes: number,
+): MillraceError | undefined {
   for (const text of [id, source, type, key ?? '', correlationId ?? '']) {
     if (text.isWellFormed()) continue
     return new MillraceError(

@@ -1,6 +1,7 @@
 import type { HeartbeatOptions, Runtime, Timer } from '@millrace/core/driver'
 import type { Database } from '../database/database.ts'
 import type { Settings } from '../settings.ts'
+import { createBackupBeats } from './backup-beats.ts'
 import type { Notices } from './notices.ts'
 import type { TopicChanges } from './topic-changes.ts'
 
@@ -33,18 +34,21 @@ interface Member {
   seen: number
   seenAt: number
   beatenAt: number
+  /** Tells the thread behind us that this one has beaten. */
+  readonly beats: Int32Array
 }
 
-/** A beat is this much later than asked for, so that those that come with an observation take its place. */
-const SLACK = 1.2
+/** A beat is not due for so many of its intervals, half of a lease, so that the looks of the members take its place. */
+const SLACK = 2.5
 /** Where notifications arrive, polling is only for what they might lose. */
-const SELDOM = 2
+const SELDOM = 5
 /** Where they do not, and events have come lately, polling is quicker. */
 const EAGER = 0.1
 const LATELY_MS = 10_000
 
 export function createPulse({ settings, runtime, database, changes, notices }: PulseOptions): Pulse {
   const members = new Map<string, Member>()
+  const backup = createBackupBeats(settings)
   const topics = new Map<string, { waiting: number; heads: number | undefined }>()
   let lookedAt = runtime.monotonic()
   let grewAt = -Infinity
@@ -58,6 +62,11 @@ export function createPulse({ settings, runtime, database, changes, notices }: P
     if (value !== member.seen) member.seenAt = now
     member.seen = value
     return now - member.seenAt < member.beat.aliveWithinMs
+  }
+
+  function noteBeat(member: Member, now: number): void {
+    member.beatenAt = now
+    Atomics.add(member.beats, 0, 1)
   }
 
   function lookEveryMs(): number {
@@ -93,7 +102,7 @@ export function createPulse({ settings, runtime, database, changes, notices }: P
   async function beat(): Promise<void> {
     const now = runtime.monotonic()
     const living = [...members].filter(([, member]) => isAlive(member)).map(([name]) => name)
-    for (const member of members.values()) member.beatenAt = now
+    for (const member of members.values()) noteBeat(member, now)
     lookedAt = now
     if (living.length === 0 && topics.size === 0) return
     try {
@@ -119,16 +128,19 @@ export function createPulse({ settings, runtime, database, changes, notices }: P
   return {
     join(member, group, beat) {
       const now = runtime.monotonic()
-      members.set(member, { group, beat, seen: Atomics.load(beat.alive, 0), seenAt: now, beatenAt: now })
+      const beats = new Int32Array(new SharedArrayBuffer(4))
+      members.set(member, { group, beat, seen: Atomics.load(beat.alive, 0), seenAt: now, beatenAt: now, beats })
+      backup.start({ member, beats, ...beat })
       schedule()
     },
     leave(member) {
       members.delete(member)
+      backup.stop(member)
       schedule()
     },
     beatWith(group) {
       const living = [...members].filter(([, member]) => member.group === group && isAlive(member))
-      for (const [, member] of living) member.beatenAt = runtime.monotonic()
+      for (const [, member] of living) noteBeat(member, runtime.monotonic())
       return living.map(([name]) => name)
     },
     watch(topic) {
@@ -148,6 +160,7 @@ export function createPulse({ settings, runtime, database, changes, notices }: P
     close() {
       closed = true
       timer?.cancel()
+      backup.close()
     },
   }
 }

@@ -6,6 +6,7 @@ import type { Lifecycle } from './connection.ts'
 import { createConsumer } from './consumer.ts'
 import { publishRecords } from './publishing.ts'
 import { readRecords } from './reading.ts'
+import { stayAlive } from './stay-alive.ts'
 
 /** The transport over one schema. */
 export function createTransport(life: Lifecycle): Transport {
@@ -14,7 +15,7 @@ export function createTransport(life: Lifecycle): Transport {
     get capabilities() {
       return current().capabilities
     },
-    connect: life.connect,
+    connect: () => stayAlive(life.connect()),
     close: life.close,
     async ensureTopic(topic, options = {}) {
       const { database, upkeep } = current()
@@ -24,7 +25,7 @@ export function createTransport(life: Lifecycle): Transport {
     },
     ensureGroup: async (group, topics, from) => ensureGroup(current().database, group, topics, from),
     list: async () => list(current().database),
-    publish: async (records, options) => publishRecords(current(), records, options?.signal),
+    publish: async (records, options) => stayAlive(publishRecords(current(), records, options?.signal)),
     consume: (options) => createConsumer(current(), options),
     read: async (query) => readRecords(current(), query),
     lag: async (topic, group) => lag(current().database, topic, group),

@@ -51,7 +51,8 @@ export function createUpkeep({
     dueAt = Infinity
     void upkeep()
       .catch((error: unknown) => {
-        if (!failed && !closed) runtime.log.warn('upkeep failed; it is tried again', { engine: database.where, error: String(error) })
+        if (!failed && !closed)
+          runtime.log.warn('upkeep failed; it is tried again', { engine: database.where, error: String(error) })
         failed = true
         return false
       })
@@ -74,7 +75,8 @@ export function createUpkeep({
     let dropped = 0
     for (const { name, limited, rotate } of due) {
       if (closed) return false
-      if (rotate) await database.run('SELECT $S.rotate_1($1, $2, $3)', name, settings.segmentEvents, settings.segmentAgeMs)
+      if (rotate)
+        await database.run('SELECT $S.rotate_1($1, $2, $3)', name, settings.segmentEvents, settings.segmentAgeMs)
       if (limited) dropped += await dropOld(name)
     }
     while (!closed && (await dropDoomed())) dropped += 1

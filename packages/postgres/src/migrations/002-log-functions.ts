@@ -119,7 +119,7 @@ END $$;
 CREATE FUNCTION $S.fetch_1(
   p_topic text, p_partitions integer[], p_after bigint[], p_max integer, p_group text, p_tokens bigint[])
 RETURNS TABLE (n integer, seq bigint, recorded bigint, type text, id text, key text, body text) LANGUAGE plpgsql
-SET jit = off SET enable_seqscan = off
+SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_partitions integer[];
@@ -193,7 +193,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION $S.settle_1(p_group text, p_topic text, p_rows json) RETURNS integer[] LANGUAGE plpgsql
-SET jit = off SET enable_seqscan = off
+SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE v_fenced integer[];
 BEGIN
@@ -229,7 +229,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION $S.seq_since_1(p_partition integer, p_time bigint) RETURNS bigint LANGUAGE plpgsql STABLE
-SET jit = off SET enable_seqscan = off
+SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_place record;

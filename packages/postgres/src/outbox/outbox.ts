@@ -2,14 +2,14 @@ import type { FailingRow, OutboxRecord, OutboxRow, OutboxStatus, OutboxStore, Re
 import { type Database, quoted } from '../database/database.ts'
 import type { Connection } from '../driver/connection.ts'
 import type { HandlerTransactions } from '../inbox/handler-transactions.ts'
-import { createOutboxHints } from './outbox-hints.ts'
+import { createOutboxNotices } from './outbox-notices.ts'
 import { runInTransaction } from './transaction-handle.ts'
 
 const MOST_COUNTED = 10_000
 
 /** The outbox of one schema. */
 export function createOutboxStore(current: () => Connection, handlers: HandlerTransactions): OutboxStore {
-  const hints = createOutboxHints(current)
+  const notices = createOutboxNotices(current)
   const database = (): Database => current().database
 
   return {
@@ -17,7 +17,7 @@ export function createOutboxStore(current: () => Connection, handlers: HandlerTr
       const { where, schema } = database()
       const run = handlers.of(tx) ?? runInTransaction(tx, where)
       await run(`SELECT ${quoted(schema)}.add_to_outbox_1($1)`, [JSON.stringify(records.map(columnsOf))])
-      hints.added()
+      notices.added()
     },
     observe: async () => leaseOf(await database().first<LeaseRow>('SELECT owner, token, count FROM $S.relay_lease')),
     async claim(owner, { token, count }) {
@@ -67,7 +67,7 @@ export function createOutboxStore(current: () => Connection, handlers: HandlerTr
       const resolved = new Set(rows.map(({ n }) => String(n)))
       return rowIds.filter((rowId) => resolved.has(rowId))
     },
-    listen: hints.listen,
+    listen: notices.listen,
   }
 }
 

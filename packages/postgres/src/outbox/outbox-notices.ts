@@ -1,10 +1,11 @@
+import type { OutboxHints } from '@millrace/core/driver'
 import type { Connection } from '../driver/connection.ts'
 
 /** Tells the process that forwards of rows that others have added. */
-export interface OutboxHints {
+export interface OutboxNotices {
   /** Rows were added in a transaction that will probably commit soon. */
   added(): void
-  listen(listener: () => void): () => void
+  listen(listener: () => void): OutboxHints
 }
 
 /** No topic can have this name. */
@@ -13,7 +14,7 @@ const NAME = '!outbox'
 const TELL_AFTER_MS = [15, 200]
 
 /** A notification inside the caller's transaction would serialise all commits of the server; these come from outside, gathered. */
-export function createOutboxHints(current: () => Connection): OutboxHints {
+export function createOutboxNotices(current: () => Connection): OutboxNotices {
   let pending = 0
 
   return {
@@ -40,7 +41,12 @@ export function createOutboxHints(current: () => Connection): OutboxHints {
       }
       // Ends with the connection.
       wait().catch(() => undefined)
-      return () => stopped.abort()
+      return {
+        get arriving() {
+          return notices.arriving
+        },
+        stop: () => stopped.abort(),
+      }
     },
   }
 }
