@@ -3,9 +3,9 @@ import type { StandardSchema } from '@millrace/core/contract'
 import { postgres } from '@millrace/postgres'
 import { redis } from '@millrace/redis'
 import { available, type EngineServer, startPostgres, startRedis } from 'engines'
-import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { until } from './until.ts'
 
 interface Step {
   readonly key: string
@@ -181,17 +181,3 @@ describe.skipIf(!servers)('a relay from PostgreSQL to Redis', { timeout: 120_000
     expect(await marks()).toEqual(Array.from({ length: 20 }, (_, number) => `${number}`))
   })
 })
-
-/** Looks until it is so; what fails meanwhile is not so yet. */
-async function until(look: () => unknown): Promise<void> {
-  const end = performance.now() + 60_000
-  for (;;) {
-    try {
-      if (await look()) return
-    } catch (error) {
-      if (performance.now() > end) throw error
-    }
-    if (performance.now() > end) throw new Error(`Waited in vain for: ${String(look)}`)
-    await pause(20)
-  }
-}

@@ -40,6 +40,7 @@ export { murmur2, partitionOf } from './driver/murmur2.ts'
 export type {
   FailingRow,
   OutboxChanges,
+  OutboxHints,
   OutboxRecord,
   OutboxRow,
   OutboxStatus,

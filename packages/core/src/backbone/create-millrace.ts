@@ -97,7 +97,7 @@ export function createMillrace(options: MillraceOptions): Millrace {
     subscriptions,
     subscriptionsOf,
     runtime,
-    leaseMs: 2 * leaseMs,
+    leaseMs: 1.6 * leaseMs,
     timeoutMs,
     isEnabled: options.relay ?? true,
     start,

@@ -5,6 +5,7 @@ import { createTopicRegistry, type TopicRegistry } from '../bus/topic-registry.t
 import type { Driver } from '../driver/driver.ts'
 import type { OutboxStore } from '../driver/outbox-store.ts'
 import type { TopicOptions } from '../driver/transport.ts'
+import { wait } from '../runtime/abort.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Engines } from './engines.ts'
@@ -91,7 +92,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
     },
     async stop(timeoutMs) {
       stopped = true
-      await Promise.all([relay?.stop(), fed?.stop(timeoutMs)])
+      await Promise.all([Promise.race([relay?.stop(), wait(runtime, timeoutMs)]), fed?.stop(timeoutMs)])
     },
   }
 }

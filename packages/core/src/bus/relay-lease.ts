@@ -8,6 +8,8 @@ export interface RelayLeaseHolder {
   hold(): Promise<number | undefined>
   /** The token has moved on. */
   lose(): void
+  /** At least this often `hold` must be called, in milliseconds. */
+  readonly renewEveryMs: number
   release(): Promise<void>
 }
 
@@ -25,6 +27,7 @@ export function createRelayLease({
   readonly leaseMs: number
   readonly stopping: AbortSignal
 }): RelayLeaseHolder {
+  const renewEveryMs = leaseMs / 2
   let token: number | undefined
   let renewedAt = 0
   let seen: StoredLease | undefined
@@ -50,12 +53,13 @@ export function createRelayLease({
         if ((await tryToGet()) === undefined) await wait(runtime, leaseMs * 0.4, stopping)
         return token
       }
-      if (runtime.monotonic() - renewedAt < leaseMs / 3) return token
+      if (runtime.monotonic() - renewedAt < renewEveryMs) return token
       const now = runtime.monotonic()
       if (await store.renew(token)) renewedAt = now
       else token = undefined
       return token
     },
+    renewEveryMs,
     lose: () => void (token = undefined),
     async release() {
       if (token !== undefined) await store.release(token)

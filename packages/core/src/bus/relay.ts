@@ -28,8 +28,8 @@ export interface RelayOptions {
 }
 
 const BATCH_ROWS = 500
-/** How often an idle holder looks where the store tells of new rows, and where it does not, in milliseconds. */
-const IDLE_TOLD_MS = 5_000
+/** How often an idle holder looks while hints of new rows arrive, and while none do, in milliseconds. */
+const IDLE_TOLD_MS = 8_000
 const IDLE_ALONE_MS = 1_000
 /** After a nudge: the first look, and up to when looks double their distance. A commit that takes longer is found by an idle look. */
 const FIRST_LOOK_MS = 2
@@ -44,16 +44,18 @@ export function createRelay(options: RelayOptions): Relay {
   const stopping = new AbortController()
   const lease = createRelayLease({ ...options, stopping: stopping.signal })
   let wake = new AbortController()
+  /** When to look next, and how long after that if there is nothing. */
+  let lookAt = 0
   let lookMs = IDLE_ALONE_MS
   let away = 0
   let reported = false
   let stopped: Promise<void> | undefined
-  const idleMs = store.listen === undefined ? IDLE_ALONE_MS : IDLE_TOLD_MS
-  const stopListening = store.listen?.(nudge)
+  const hints = store.listen?.(nudge)
   const finished = loop()
 
   function nudge(): void {
     lookMs = FIRST_LOOK_MS
+    lookAt = 0
     wake.abort()
   }
 
@@ -74,11 +76,15 @@ export function createRelay(options: RelayOptions): Relay {
     }
   }
 
-  /** One batch, and then a rest when there is no more. */
+  /** A rest until there is reason to look, or one batch. */
   async function work(token: number): Promise<void> {
-    wake = new AbortController()
+    const restMs = lookAt - runtime.monotonic()
+    if (restMs > 0) {
+      wake = new AbortController()
+      return wait(runtime, Math.min(restMs, lease.renewEveryMs), AbortSignal.any([wake.signal, stopping.signal]))
+    }
     const rows = await store.take(BATCH_ROWS)
-    if (rows.length === 0) return rest(nextLook())
+    if (rows.length === 0) return lookLater()
     const started = runtime.monotonic()
     const batch = await forwardRows(rows, target, runtime)
     if (channels.relay.hasSubscribers) {
@@ -96,17 +102,14 @@ export function createRelay(options: RelayOptions): Relay {
       message: error.message,
     }))
     if ((await store.settle({ token, done: batch.done, failed })) === 'fenced') lease.lose()
-    if (rows.length < BATCH_ROWS) lookMs = Math.min(lookMs, FIRST_LOOK_MS)
+    lookMs = FIRST_LOOK_MS
   }
 
-  function nextLook(): number {
-    const now = Math.min(lookMs, idleMs)
+  /** Each look in vain doubles the time to the next one. */
+  function lookLater(): void {
+    const idleMs = hints?.arriving === true ? IDLE_TOLD_MS : IDLE_ALONE_MS
+    lookAt = runtime.monotonic() + Math.min(lookMs, idleMs)
     lookMs = Math.min(idleMs, lookMs * 2)
-    return now
-  }
-
-  function rest(ms: number): Promise<void> {
-    return wait(runtime, ms, AbortSignal.any([wake.signal, stopping.signal]))
   }
 
   return {
@@ -114,9 +117,10 @@ export function createRelay(options: RelayOptions): Relay {
     stop: () =>
       (stopped ??= (async () => {
         stopping.abort()
-        stopListening?.()
+        hints?.stop()
         await finished
-        await lease.release()
+        // Where the store is away, the lease runs out by itself.
+        await lease.release().catch(() => {})
       })()),
   }
 }

@@ -55,8 +55,15 @@ export interface OutboxStore {
   /** An operator makes failed rows due at once, or removes them; returns those that were there. */
   resolve(rowIds: readonly string[], action: 'retry' | 'discard'): Promise<readonly string[]>
 
-  /** Calls the listener when another process may have added rows: a hint, that may be lost. Returns how to stop it. */
-  readonly listen?: (listener: () => void) => () => void
+  /** Calls the listener when another process may have added rows: a hint, that may be lost. */
+  readonly listen?: (listener: () => void) => OutboxHints
+}
+
+/** The listening to hints. */
+export interface OutboxHints {
+  /** Whether hints were seen to arrive; while they do not, rows are looked for more often. */
+  readonly arriving: boolean
+  stop(): void
 }
 
 /** An event for the outbox: its partition is chosen when it is forwarded. */
