@@ -229,7 +229,7 @@ export function createDatabase(settings: Settings, pool: Pool, runtime: Runtime)
 export async function openPool(settings: Settings, startup: ClientConfig): Promise<Pool> {
   if (settings.pool !== undefined) return settings.pool
   const { default: pg } = await importPg()
-  return new pg.Pool({
+  const pool = new pg.Pool({
     max: settings.maxConnections,
     connectionTimeoutMillis: settings.connectTimeoutMs,
     idleTimeoutMillis: 30_000,
@@ -237,6 +237,9 @@ export async function openPool(settings: Settings, startup: ClientConfig): Promi
     pipeline: true,
     ...clientConfig(settings, startup),
   })
+  // From its first moment: the server may end it in the same breath in which it lets it in.
+  pool.on('connect', (client) => void client.on('error', ignoreIdleFailure))
+  return pool
 }
 
 /** What a connection is opened with. */
