@@ -1,5 +1,5 @@
 import { createFifo } from './fifo.ts'
-import type { Item } from './partition-run.ts'
+import type { Item, KeyQueues } from './partition-run.ts'
 
 /** Decides what runs next: one at a time by key, at most `concurrency` in all, oldest first. */
 export interface Dispatcher {
@@ -30,6 +30,9 @@ export interface DispatcherOptions {
   /** Calls back after the current turn of the event loop. */
   readonly defer: (run: () => void) => void
 }
+
+/** The keys of a partition that are remembered in any case, although most of them are through. */
+const IDLE_KEYS = 1_024
 
 /** Starts in one turn of the event loop at most: quick handlers must not keep timers, answers and requests waiting. */
 const STARTS_PER_TURN = 200
@@ -75,22 +78,22 @@ export function createDispatcher({ concurrency, start, mayStart, defer }: Dispat
 
   function nextOfKey(item: Item): void {
     if (item.orderKey === undefined) return
-    const keys = item.partition.keys
-    const next = keys.get(item.orderKey)?.shift()
-    if (next === undefined) keys.delete(item.orderKey)
+    const { keys } = item.partition
+    const next = keys.queues.get(item.orderKey)?.shift()
+    if (next === undefined) keys.queues.set(item.orderKey, undefined)
     else ready.push(next)
   }
 
   return {
     add(item) {
       if (item.orderKey !== undefined) {
-        const keys = item.partition.keys
-        const waiting = keys.get(item.orderKey)
-        if (waiting === undefined) keys.set(item.orderKey, null)
+        const { keys } = item.partition
+        const waiting = keys.queues.get(item.orderKey)
+        if (waiting === undefined) take(keys, item.orderKey)
         else if (waiting === null) {
           const followers = createFifo<Item>()
           followers.push(item)
-          keys.set(item.orderKey, followers)
+          keys.queues.set(item.orderKey, followers)
           return
         } else {
           waiting.push(item)
@@ -115,7 +118,7 @@ export function createDispatcher({ concurrency, start, mayStart, defer }: Dispat
       nextOfKey(item)
     },
     takeFollowers(item) {
-      const queue = item.orderKey === undefined ? undefined : item.partition.keys.get(item.orderKey)
+      const queue = item.orderKey === undefined ? undefined : item.partition.keys.queues.get(item.orderKey)
       return queue?.drain() ?? []
     },
     setConcurrency(next) {
@@ -135,4 +138,16 @@ export function createDispatcher({ concurrency, start, mayStart, defer }: Dispat
       return ready.length
     },
   }
+}
+
+/**
+ * A key is busy from now on. Keys stay in the map when they are through, and leave it together once most of it is idle: taken out
+ * and put in one by one, they would have V8 rebuild the map again and again (see `createSlots`).
+ */
+function take(keys: KeyQueues, key: string): void {
+  if (keys.queues.size >= keys.most) {
+    keys.queues = new Map([...keys.queues].filter(([, waiting]) => waiting !== undefined))
+    keys.most = Math.max(IDLE_KEYS, keys.queues.size * 2)
+  }
+  keys.queues.set(key, null)
 }

@@ -28,14 +28,21 @@ export interface Item extends Tracked {
   slot: number
 }
 
+/** The keys of a partition that are being handled, and some that were. */
+export interface KeyQueues {
+  /** Each with the events that wait behind: null while nothing waits, undefined when the key is through. */
+  queues: Map<string, Fifo<Item> | null | undefined>
+  /** So many keys, and those that are through are dropped. */
+  most: number
+}
+
 /** A partition that this member owns, while it does. */
 export interface PartitionRun {
   readonly topic: string
   readonly partition: number
   readonly token: number
   readonly tracker: AckTracker
-  /** Keys that are being handled, each with the events that wait behind; null while nothing waits. */
-  readonly keys: Map<string, Fifo<Item> | null>
+  readonly keys: KeyQueues
   readonly lane: LaneView
   /** The end of the last write to the lane that must not be overtaken. */
   laneWrites: Promise<unknown>
@@ -72,7 +79,7 @@ export function createPartitionRun(
     ...place,
     token,
     tracker: createAckTracker(progress),
-    keys: new Map(),
+    keys: { queues: new Map(), most: 0 },
     lane: createLaneView(laneKeys, clean ? undefined : progress.fetchedHigh),
     laneWrites: Promise.resolve(),
     attempts: new Map(progress.attempts.map((mark) => [mark.position, mark])),
