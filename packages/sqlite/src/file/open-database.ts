@@ -6,6 +6,9 @@ import { migrate, pragmaNumber } from './migrate.ts'
 import { toEngineError } from './sqlite-error.ts'
 import { checkSqliteVersion } from './sqlite-version.ts'
 
+/** The reader walks along the log and needs a page once; the writer meets its index pages again and keeps more of them. */
+const READER_CACHE_KIB = 8 * 1024
+const WRITER_CACHE_KIB = 32 * 1024
 const SYNCHRONOUS = { normal: 1, full: 2 } as const
 
 /** Opens the file for writing: checks the version, sets the pragmas, migrates the schema. Throws `engine_*`. */
@@ -14,7 +17,7 @@ export function openForWriting(settings: Settings, fault: FaultPoint): DatabaseS
     checkSqliteVersion(sqliteVersion(db), settings.processes)
     migrate(db, settings.path, fault)
     const wanted = SYNCHRONOUS[settings.synchronous]
-    db.exec(`PRAGMA synchronous = ${wanted}; PRAGMA wal_autocheckpoint = 0`)
+    db.exec(`PRAGMA synchronous = ${wanted}; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -${WRITER_CACHE_KIB}`)
     if (settings.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${settings.maxPages}`)
     if (pragmaNumber(db, 'synchronous') !== wanted) {
       throw new MillraceError('engine_version', `SQLite refuses the setting synchronous = ${settings.synchronous}.`)
@@ -24,7 +27,7 @@ export function openForWriting(settings: Settings, fault: FaultPoint): DatabaseS
 
 /** Opens a file that `openForWriting` has prepared; every attempt to write fails. */
 export function openForReading(settings: Settings): DatabaseSync {
-  return open(settings, (db) => db.exec('PRAGMA query_only = 1'))
+  return open(settings, (db) => db.exec(`PRAGMA query_only = 1; PRAGMA cache_size = -${READER_CACHE_KIB}`))
 }
 
 /** The version of the SQLite library that is built into this Node.js. */
@@ -36,7 +39,7 @@ function open(settings: Settings, prepare: (db: DatabaseSync) => void): Database
   let db: DatabaseSync | undefined
   try {
     db = new DatabaseSync(settings.path, { timeout: settings.busyTimeoutMs, enableForeignKeyConstraints: false })
-    db.exec('PRAGMA mmap_size = 0; PRAGMA trusted_schema = 0; PRAGMA cache_size = -32768')
+    db.exec('PRAGMA mmap_size = 0; PRAGMA trusted_schema = 0')
     switchToWal(db, settings)
     prepare(db)
     return db
