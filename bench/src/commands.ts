@@ -1,32 +1,39 @@
-import { createClient } from 'redis'
+import { Redis } from 'ioredis'
 import { Client } from 'pg'
 
-/** Counts what a server is asked. */
+/** What a server was asked since the counter was opened. */
+export interface CommandCount {
+  /** Commands and statements that clients sent. */
+  readonly sent: number
+  /** Those that ran within scripts; statements within functions are not told by PostgreSQL. */
+  readonly within: number
+}
+
+/** Counts what a server is asked, itself left out. */
 export interface CommandCounter {
-  /** Commands since the server began, this count's own left out. */
-  read(): Promise<number>
+  read(): Promise<CommandCount>
   close(): Promise<void>
 }
 
-/** For a Redis, all commands, those within scripts too; for a PostgreSQL, all statements, `BEGIN` and `COMMIT` too. */
+/** For a Redis, what MONITOR shows; for a PostgreSQL, what pg_stat_statements holds, `BEGIN` and `COMMIT` too. */
 export function openCounter(url: string): Promise<CommandCounter> {
   return url.startsWith('redis') ? redisCounter(url) : postgresCounter(url)
 }
 
 async function redisCounter(url: string): Promise<CommandCounter> {
-  const client = createClient({ url, RESP: 2 })
-  await client.connect()
-  let own = 0
+  const client = new Redis(url)
+  const monitor = await client.monitor()
+  let [sent, within] = [0, 0]
+  monitor.on('monitor', (_time: string, _args: readonly string[], source: string) => {
+    if (source === 'lua') within += 1
+    else sent += 1
+  })
   return {
-    async read() {
-      const stats = await client.info('commandstats')
-      const calls = [...stats.matchAll(/^cmdstat_\S+?:calls=(\d+)/gm)].reduce(
-        (sum, [, count]) => sum + Number(count),
-        0,
-      )
-      return calls - own++
+    read: async () => ({ sent, within }),
+    async close() {
+      monitor.disconnect()
+      client.disconnect()
     },
-    close: async () => void (await client.close()),
   }
 }
 
@@ -38,7 +45,7 @@ async function postgresCounter(url: string): Promise<CommandCounter> {
   return {
     async read() {
       const { rows } = await client.query<{ calls: string }>('SELECT sum(calls) AS calls FROM pg_stat_statements')
-      return Number(rows[0]?.calls) - own++
+      return { sent: Number(rows[0]?.calls) - own++, within: 0 }
     },
     close: () => client.end(),
   }

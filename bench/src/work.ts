@@ -15,6 +15,8 @@ export interface Work {
 export interface Measured {
   readonly value: number
   readonly p99?: number
+  /** What belongs to the figure. */
+  readonly note?: string
   readonly engine: string
   readonly engineVersion: string
   readonly durability: string
@@ -74,14 +76,22 @@ export async function latencies(times: number, once: (n: number) => Promise<void
 const SETTLING_MS = 5_000
 
 /** Commands a minute that the server is sent while nothing happens, counted over `count` seconds. */
-export async function idleCommands({ url = '', count }: Work): Promise<number> {
+export async function idleCommands({
+  url = '',
+  count,
+}: Work): Promise<{ readonly value: number; readonly note?: string }> {
   // Loaded only here: the clients would add to what `memory` measures.
   const { openCounter } = await import('./commands.ts')
   const counter = await openCounter(url)
   await new Promise((resolve) => setTimeout(resolve, SETTLING_MS))
   const before = await counter.read()
   await new Promise((resolve) => setTimeout(resolve, count * 1_000))
-  const commands = (await counter.read()) - before
+  const after = await counter.read()
   await counter.close()
-  return (commands / count) * 60
+  const perMinute = (from: number, to: number): number => ((to - from) / count) * 60
+  const within = perMinute(before.within, after.within)
+  return {
+    value: perMinute(before.sent, after.sent),
+    ...(within === 0 ? {} : { note: `${Math.round(within)} more within scripts` }),
+  }
 }

@@ -14,13 +14,16 @@ export async function measureMillrace(millrace: Millrace, work: Work): Promise<F
   return { ...result, engine, engineVersion, durability }
 }
 
-async function measure(millrace: Millrace, work: Work): Promise<{ readonly value: number; readonly p99?: number }> {
+async function measure(
+  millrace: Millrace,
+  work: Work,
+): Promise<{ readonly value: number; readonly p99?: number; readonly note?: string }> {
   if (work.what === 'publish') return { value: await publish(millrace, work) }
   if (work.what === 'fill') return { value: await fill(millrace, work.count) }
   if (work.what === 'consume') return { value: await consume(millrace, work.count) }
   if (work.what === 'drain') return { value: await drain(millrace, work.count) }
   if (work.what === 'roundtrip') return { value: await roundtrip(millrace, work) }
-  if (work.what === 'idle') return { value: await idle(millrace, work) }
+  if (work.what === 'idle') return idle(millrace, work)
   return latency(millrace, work.count)
 }
 
@@ -75,7 +78,7 @@ async function roundtrip(millrace: Millrace, work: Work): Promise<number> {
 }
 
 /** One subscription to which nothing comes. */
-async function idle(millrace: Millrace, work: Work): Promise<number> {
+async function idle(millrace: Millrace, work: Work): ReturnType<typeof idleCommands> {
   await millrace.subscribe(OrderPlaced, async () => undefined, { group: 'idle' })
   return idleCommands(work)
 }

@@ -52,7 +52,7 @@ async function whileWorking(queue: JobQueue, work: Work): Promise<Figures> {
     arrived()
   })
   try {
-    if (work.what === 'idle') return { value: await idleCommands(work) }
+    if (work.what === 'idle') return await idleCommands(work)
     if (work.what === 'latency') {
       const values = await latencies(count, async (n) => {
         const arrival = new Promise<void>((resolve) => (arrived = resolve))

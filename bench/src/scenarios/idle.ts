@@ -14,16 +14,18 @@ export async function idle(engine: BenchEngine, { scale }: Extent): Promise<read
   const contenders = [`millrace-${engine.name}`, ...peers.map(({ contender }) => contender)]
   // Each has a server of its own, and none has anything to do, so that they can be watched at once.
   const [ours, ...theirs] = await Promise.all(contenders.map((contender) => countOne(startCounting, contender, count)))
+  const told = (name: string, one?: Measurement): string => (one?.note === undefined ? '' : `; ${name} ${one.note}`)
   const base = standalone('idle', ours ?? {}, {
     unit: 'commands/min',
     ours: ours?.value ?? Number.NaN,
     runs: 1,
-    note: `one subscription to which nothing comes, counted by the server over ${count} s`,
+    note: `one subscription to which nothing comes, counted by the server over ${count} s${told('ours', ours)}`,
   })
   if (peers.length === 0) return [base]
   return peers.map((peer, at) => {
     const peerValue = theirs[at]?.value ?? Number.NaN
-    return { ...base, peer: peer.name, peerValue, ratio: peerValue / base.ours }
+    const note = `${base.note}${told(peer.name, theirs[at])}; ${peer.name}: ${peer.about}`
+    return { ...base, peer: peer.name, peerValue, ratio: peerValue / base.ours, note }
   })
 }
 
