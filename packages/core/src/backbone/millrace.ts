@@ -66,7 +66,7 @@ export interface BatchOptions {
   readonly signal?: AbortSignal
   /**
    * True: the events come from `decodeEvent`, `decodeBatch` or `create` with the default limits, unchanged, and are not checked
-   * a second time, which is a third of the cost of an event; unless this backbone has `limits` of its own.
+   * a second time, which is a third of what publishing costs the thread of the caller; unless this backbone has `limits` of its own.
    */
   readonly checked?: boolean
 }
