@@ -12,6 +12,7 @@ import { pageRoutes } from './routes/page.ts'
 import { replayRoutes } from './routes/replays.ts'
 import { statusRoutes } from './routes/status.ts'
 import { streamRoutes } from './routes/stream.ts'
+import { outboxRoutes } from './routes/outbox.ts'
 import { topicRoutes } from './routes/topics.ts'
 import type { Services } from './services.ts'
 import { createOpenStreams } from './stream/open-streams.ts'
@@ -56,6 +57,7 @@ export function createServer(options: ServerOptions): Server {
     ...browseRoutes(services),
     ...streamRoutes(services),
     ...topicRoutes(services),
+    ...outboxRoutes(services),
     ...deadLetterRoutes(services),
     ...replayRoutes(services),
     ...statusRoutes(services),

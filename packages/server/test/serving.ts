@@ -17,7 +17,11 @@ export async function serving({
   server: serverOptions = {},
   ...options
 }: Partial<MillraceOptions> & { server?: Partial<ServerOptions> } = {}): Promise<Serving> {
-  const millrace = createMillrace({ engine: memory(), name: 'shop', ...options })
+  const millrace = createMillrace({
+    ...(options.transport === undefined ? { engine: memory() } : {}),
+    name: 'shop',
+    ...options,
+  })
   const server = createServer({ millrace, port: 0, ...serverOptions })
   const { url } = await server.listen()
   return {
