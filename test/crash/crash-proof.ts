@@ -55,6 +55,7 @@ export async function proveCrashes({ name, points, start, kills: wanted, workers
     process.stdout.write(`crash proof of ${name}: ${JSON.stringify(shown)}\n`)
 
     expect(violations).toEqual([])
+    expect(report.fallen, 'a process that an outage has ended').toEqual([])
     expect(kills).toBeGreaterThanOrEqual(wanted)
     expect(killsInFlight).toBeGreaterThanOrEqual(kills / 2)
     for (const [point, count] of Object.entries(hits)) {

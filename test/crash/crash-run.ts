@@ -26,6 +26,8 @@ export interface CrashRun extends CrashReport {
   /** How often each named point was hit. */
   readonly hits: Readonly<Record<string, number>>
   readonly serverKills: number
+  /** Workers that ended by themselves. */
+  readonly fallen: readonly string[]
 }
 
 /** Every worker in so many is armed with a named point; the others are killed at random. */
@@ -69,7 +71,7 @@ export async function crashRun(options: CrashRunOptions): Promise<CrashRun> {
     await nemesis?.heal()
     const report = await healAndJudge({ supervisor, engine: url, histories })
     const hits = Object.fromEntries(points.map((point) => [point, supervisor.hits.get(point) ?? 0]))
-    return { ...report, hits, serverKills: nemesis?.kills ?? 0 }
+    return { ...report, hits, serverKills: nemesis?.kills ?? 0, fallen: supervisor.fallen }
   } finally {
     await supervisor.endAll()
     await nemesis?.heal()

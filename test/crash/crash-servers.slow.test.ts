@@ -3,7 +3,7 @@ import { describe, it } from 'vitest'
 import { killsOf, proveCrashes, timeoutOf } from './crash-proof.ts'
 import { HARNESS_POINTS, SERVER_POINTS } from './points.ts'
 
-const KILLS = killsOf(60)
+const KILLS = killsOf(40)
 const hasPostgres = await available('postgres')
 const hasRedis = await available('redis-server')
 const points = [...SERVER_POINTS, ...HARNESS_POINTS]
@@ -21,7 +21,7 @@ describe('processes that are killed, with a server that is killed, restarted and
           return { url: server.url, server }
         },
         kills: KILLS,
-        workers: 6,
+        workers: 4,
       }),
   )
 
@@ -41,7 +41,7 @@ describe('processes that are killed, with a server that is killed, restarted and
           return { url: server.url, server }
         },
         kills: KILLS,
-        workers: 6,
+        workers: 4,
       }),
   )
 })

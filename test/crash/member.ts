@@ -87,19 +87,34 @@ export function createMember(options: MemberOptions): Member {
     async join() {
       for (const { group, events, ordering, attempts, onDeadLetter } of GROUPS) {
         if (!groups.includes(group)) continue
-        await millrace.subscribe(events, (event, delivery) => handle(event, delivery), {
-          group,
-          from: 'earliest',
-          ordering,
-          onDeadLetter,
-          concurrency: 16,
-          retry: { attempts, backoff: { first: 20, factor: 3, ceiling: 2_000 } },
-        })
+        await whenUp(() =>
+          millrace.subscribe(events, (event, delivery) => handle(event, delivery), {
+            group,
+            from: 'earliest',
+            ordering,
+            onDeadLetter,
+            concurrency: 16,
+            retry: { attempts, backoff: { first: 20, factor: 3, ceiling: 2_000 } },
+          }),
+        )
       }
     },
     close: (closing) => millrace.close(closing),
   }
 }
 
+/** Tries again while the engine says that it may help, as an application would that starts before its engine. */
+async function whenUp<Result>(call: () => Promise<Result>): Promise<Result> {
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!isMillraceError(error) || !error.retriable) throw error
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+    }
+  }
+}
+
+const AGAIN_MS = 200
 const AT_ONCE: ReturnType<typeof treatmentOf> = { does: 'work', ms: 0 }
 const OUTCOMES = { work: 'done', later: 'retry', fail: 'throw', reject: 'reject' } as const

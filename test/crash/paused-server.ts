@@ -18,6 +18,11 @@ export function pauseServer(server: EngineServer): () => void {
   }
 }
 
+/** Kills the server with all of its processes at once, those that stand still too. */
+export function killFamily({ pid }: EngineServer): void {
+  if (pid !== undefined) for (const one of familyOf(pid)) signal(one, 'SIGKILL')
+}
+
 /** A process and all that descend from it. */
 export function familyOf(pid: number): readonly number[] {
   const parents = new Map<number, number>()

@@ -23,6 +23,8 @@ export interface Supervisor {
   readonly workers: ReadonlySet<Worker>
   /** Kills that have happened: ours, and those of workers at their points. */
   readonly kills: number
+  /** Workers that ended by themselves, with their exit codes: none should. */
+  readonly fallen: readonly string[]
   /** How often each point was hit. */
   readonly hits: ReadonlyMap<string, number>
   start(options: {
@@ -69,12 +71,14 @@ export function createSupervisor({
 }): Supervisor {
   const workers = new Set<Worker>()
   const hits = new Map<string, number>()
+  const fallen: string[] = []
   const nemesis = openHistory(histories, 'supervisor')
   let started = 0
   let kills = 0
 
-  function onExit(worker: Worker, signal: NodeJS.Signals | null): void {
+  function onExit(worker: Worker, code: number | null, signal: NodeJS.Signals | null): void {
     workers.delete(worker)
+    if (code !== null && worker.ended !== 'told') fallen.push(`${worker.name} with code ${code}`)
     if (signal !== 'SIGKILL') return
     kills += 1
     writeAs(worker.name, 'kill')
@@ -96,6 +100,7 @@ export function createSupervisor({
       return kills
     },
     hits,
+    fallen,
     start({ point, publishEveryMs, poison, groups = ['billing', 'audit'], env = {}, under = [] }) {
       started += 1
       const pointCount = point !== undefined && OFTEN_PASSED.has(point) ? 5 + (started % 40) : 1 + (started % 2)
@@ -138,8 +143,8 @@ export function createSupervisor({
       createInterface({ input: child.stdout }).on('line', (line) => {
         if (line === 'ready') worker.ready = true
       })
-      child.once('exit', (_code, signal) => {
-        onExit(worker, signal)
+      child.once('exit', (code, signal) => {
+        onExit(worker, code, signal)
         resolveExited()
       })
       return worker

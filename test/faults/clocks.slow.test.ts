@@ -75,6 +75,7 @@ describe.skipIf(!(await available('libfaketime')))('clocks that are wrong and ju
         const report = await healAndJudge({ supervisor, engine, histories })
         keepEvidence(`clocks-${name}`, report)
         expect(report.violations).toEqual([])
+        expect(supervisor.fallen).toEqual([])
         expect(report.counts.uncleanClaims, 'a lease ran out by a clock').toBe(0)
       } finally {
         await supervisor.endAll()

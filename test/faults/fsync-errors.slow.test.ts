@@ -36,6 +36,7 @@ describe.skipIf(!(await available('strace')))('a disk that cannot sync', () => {
         const report = await healAndJudge({ supervisor, engine, histories })
         keepEvidence('fsync-errors-sqlite', report)
         expect(report.violations).toEqual([])
+        expect(supervisor.fallen).toEqual([])
         expect(report.counts.acknowledged).toBeGreaterThan(0)
       } finally {
         await supervisor.endAll()

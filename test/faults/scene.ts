@@ -35,7 +35,7 @@ export interface Scene {
   join(url?: string): Promise<SceneMember>
   /** Lets one go in peace. */
   leave(member: SceneMember): Promise<void>
-  /** All members publish in turn, one event every `everyMs` milliseconds (default 5), until the scene is finished. */
+  /** All members publish in turn, one event every `everyMs` milliseconds (default 10), until the scene is finished. */
   load(everyMs?: number): void
   /** Writes down what was done to the engine. */
   nemesis(phase: 'crash' | 'stall' | 'restart'): void
@@ -100,7 +100,7 @@ export function createScene({ name: sceneName, url, leaseMs = LEASE_MS, publishT
       members.delete(member)
       await member.close({ timeoutMs: 3_000 })
     },
-    load(everyMs = 5) {
+    load(everyMs = 10) {
       clearInterval(timer)
       timer = setInterval(publishNext, everyMs)
     },

@@ -1,0 +1,42 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { waitFor } from '@millrace/core/testing'
+import { describe, expect, it } from 'vitest'
+import { healAndJudge } from '../crash/heal.ts'
+import { readHistories } from '../crash/history-file.ts'
+import { createSupervisor } from '../crash/supervisor.ts'
+import { GROUNDS } from './grounds.ts'
+import { lasting } from './scene.ts'
+
+describe.each(GROUNDS)('$name', (ground) => {
+  it(
+    'may be away: processes that run or start meanwhile wait for it, and none ends',
+    { timeout: 120_000 },
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'millrace-outage-'))
+      const histories = join(folder, 'histories')
+      mkdirSync(histories)
+      await using server = await ground.start()
+      const supervisor = createSupervisor({ engine: server.url, histories })
+      try {
+        const runs = supervisor.start({ publishEveryMs: 0 })
+        await waitFor(() => runs.ready, { timeoutMs: 30_000, what: 'the first to be ready' })
+        await server.kill()
+        const starts = supervisor.start({ publishEveryMs: 20 })
+        // As long as an operator needs to notice, shorter than the first one's patience with its server.
+        await lasting(3_000)
+        expect([...supervisor.workers].map(({ name }) => name)).toEqual([runs.name, starts.name])
+        await server.restart()
+        await waitFor(() => starts.ready, { timeoutMs: 30_000, what: 'the second to be ready' })
+        const handled = (): number => readHistories(histories).filter((entry) => entry.kind === 'handle').length
+        await waitFor(() => handled() > 50, { timeoutMs: 30_000, everyMs: 100, what: 'events to be handled' })
+        const { violations } = await healAndJudge({ supervisor, engine: server.url, histories })
+        expect(violations).toEqual([])
+      } finally {
+        await supervisor.endAll()
+        rmSync(folder, { recursive: true, force: true })
+      }
+    },
+  )
+})
