@@ -28,11 +28,6 @@ export interface Connection {
   close(): Promise<void>
 }
 
-/** What a call that was sent and not answered ends with: it may have been done. */
-export interface UnknownOutcome {
-  readonly outcomeUnknown: true
-}
-
 /** Whether the call that failed with this error may have been done all the same. */
 export function isOutcomeUnknown(error: unknown): boolean {
   return error instanceof MillraceError && error.facts['sent'] === true

@@ -1,4 +1,5 @@
 import { MillraceError, type Runtime } from '@millrace/core/driver'
+import type * as NodeRedis from 'redis'
 import type { Settings } from '../settings.ts'
 import { ioredisLink } from './ioredis-link.ts'
 import type { RedisClient, RedisLink } from './link.ts'
@@ -97,7 +98,7 @@ function notAClient(): MillraceError {
   )
 }
 
-async function loadLibrary(): Promise<typeof import('redis')> {
+async function loadLibrary(): Promise<typeof NodeRedis> {
   try {
     return await import('redis')
   } catch (cause) {
