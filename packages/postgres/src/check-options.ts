@@ -1,6 +1,6 @@
 import { MillraceError } from '@millrace/core/driver'
 import { unknownOption } from './option-names.ts'
-import type { PostgresOptions, Settings } from './settings.ts'
+import { type PostgresOptions, type Settings, settingsOf } from './settings.ts'
 
 /** The least that each number may be. */
 const LEAST: Partial<Record<keyof Settings, number>> = {
@@ -18,7 +18,7 @@ const OTHERS = ['url', 'pool', 'client', 'listen']
 
 /** Refuses options that do not exist or make no sense. Throws `engine_option_unknown`, `engine_url_invalid`, `config_invalid`. */
 export function checkOptions(given: PostgresOptions, settings: Settings): void {
-  const known = [...new Set([...OTHERS, ...Object.keys(settings)])]
+  const known = [...OTHERS, ...Object.keys(settingsOf({}))]
   for (const name of Object.keys(given)) if (!known.includes(name)) throw unknownOption(name, known)
   for (const [name, least] of Object.entries(LEAST)) {
     const value = settings[name as keyof Settings]
@@ -31,7 +31,10 @@ export function checkOptions(given: PostgresOptions, settings: Settings): void {
   }
   if (migrate !== 'auto' && migrate !== 'check') throw invalid('migrate', migrate, 'auto or check')
   if (pool !== undefined && (url !== undefined || client !== undefined)) {
-    throw new MillraceError('config_invalid', 'postgres({ pool }) takes no url and no client options: the pool has its own.')
+    throw new MillraceError(
+      'config_invalid',
+      'postgres({ pool }) takes no url and no client options: the pool has its own.',
+    )
   }
   for (const text of [url, listen]) if (typeof text === 'string') checkUrl(text)
 }
@@ -46,7 +49,11 @@ function checkUrl(url: string): void {
 }
 
 function invalid(name: string, value: unknown, expected: string): MillraceError {
-  return new MillraceError('config_invalid', `postgres({ ${name}: ${String(value).slice(0, 100)} }) is not usable: expected ${expected}.`, {
-    path: name,
-  })
+  return new MillraceError(
+    'config_invalid',
+    `postgres({ ${name}: ${String(value).slice(0, 100)} }) is not usable: expected ${expected}.`,
+    {
+      path: name,
+    },
+  )
 }

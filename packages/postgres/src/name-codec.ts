@@ -3,7 +3,9 @@
  * batch; each of these, and the one that marks them, is written as the mark and a letter. Nearly every name is its own encoding.
  */
 export function encodeName(name: string): string {
-  return SPECIAL.test(name) ? name.replaceAll(EACH_SPECIAL, (each) => MARK + String.fromCharCode(each.charCodeAt(0) + 64)) : name
+  return SPECIAL.test(name)
+    ? name.replaceAll(EACH_SPECIAL, (each) => MARK + String.fromCharCode(each.charCodeAt(0) + 64))
+    : name
 }
 
 /** The name that was encoded. */

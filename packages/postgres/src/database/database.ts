@@ -108,7 +108,10 @@ export function createDatabase(settings: Settings, pool: Pool, runtime: Runtime)
   /** What neither the server nor the network answers is given up; the connection is not used again. */
   function withDeadline(answer: Promise<Answer>): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const timer = runtime.setTimer(() => reject(new Error('no answer within the deadline')), settings.statementTimeoutMs + GRACE_MS)
+      const timer = runtime.setTimer(
+        () => reject(new Error('no answer within the deadline')),
+        settings.statementTimeoutMs + GRACE_MS,
+      )
       const fail = (error: unknown): void => {
         timer.cancel()
         reject(error)
@@ -244,7 +247,13 @@ export async function openPool(settings: Settings, startup: ClientConfig): Promi
 
 /** What a connection is opened with. */
 export function clientConfig(settings: Settings, startup: ClientConfig): ClientConfig {
-  return { connectionString: settings.url, application_name: 'millrace', keepAlive: true, ...startup, ...settings.client }
+  return {
+    connectionString: settings.url,
+    application_name: 'millrace',
+    keepAlive: true,
+    ...startup,
+    ...settings.client,
+  }
 }
 
 /** The client library. Throws `config_invalid`, naming what to install. */
@@ -252,7 +261,9 @@ export async function importPg(): Promise<typeof import('pg')> {
   try {
     return await import('pg')
   } catch (cause) {
-    throw new MillraceError('config_invalid', 'The PostgreSQL engine needs the package "pg": npm install pg.', { cause })
+    throw new MillraceError('config_invalid', 'The PostgreSQL engine needs the package "pg": npm install pg.', {
+      cause,
+    })
   }
 }
 

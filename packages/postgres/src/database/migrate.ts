@@ -45,9 +45,15 @@ export async function migrate(
 
 /** The version of the schema: 0 where there is none. Throws `engine_schema_newer`. */
 async function versionOf(sql: Sql, { where, schema }: Database, migrations: readonly Migration[]): Promise<number> {
-  const there = await sql.first('SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = $2', schema, 'schema_version')
+  const there = await sql.first(
+    'SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = $2',
+    schema,
+    'schema_version',
+  )
   if (there === undefined) return 0
-  const row = await sql.first<{ version: number; readable_by: number }>('SELECT version, readable_by FROM $S.schema_version')
+  const row = await sql.first<{ version: number; readable_by: number }>(
+    'SELECT version, readable_by FROM $S.schema_version',
+  )
   if (row !== undefined && row.readable_by > migrations.length) {
     throw new MillraceError(
       'engine_schema_newer',

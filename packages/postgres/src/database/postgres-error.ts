@@ -133,9 +133,16 @@ function mayHaveEndedServer(error: unknown, state: string | undefined): boolean 
   return severity !== 'ERROR' && state !== undefined && /^(53|58|XX)/.test(state)
 }
 
+/** Whether a pooler did not let a connection begin with its settings. */
+export function isStartupRefused(error: unknown): boolean {
+  const cause: unknown = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error && /startup parameter/i.test(cause.message)
+}
+
 /** Whether trying again within the deadline makes sense before anything was sent: the server is away or overloaded. */
 export function isPassing(error: unknown): boolean {
   const state = stateOf(error)
+  if (state === '08P01') return false
   return state === undefined || state === '53300' || state === '57P03' || ENDING.has(state) || state.startsWith('08')
 }
 

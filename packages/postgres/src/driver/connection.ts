@@ -1,7 +1,9 @@
 import type { Capabilities, Runtime } from '@millrace/core/driver'
 import { closedError, createDatabase, type Database, openPool } from '../database/database.ts'
 import { migrate } from '../database/migrate.ts'
+import { isStartupRefused } from '../database/postgres-error.ts'
 import { probeServer, type ServerFacts } from '../database/probe.ts'
+import { engineName } from '../engine-name.ts'
 import type { Settings } from '../settings.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { createNotices, type Notices } from './notices.ts'
@@ -15,6 +17,8 @@ export interface Connection {
   readonly runtime: Runtime
   readonly capabilities: Capabilities
   readonly facts: ServerFacts
+  /** Whether the server itself ends statements that take too long. */
+  readonly limited: boolean
   readonly database: Database
   readonly changes: TopicChanges
   readonly pulse: Pulse
@@ -72,9 +76,8 @@ export function createLifecycle(settings: Settings, runtime: Runtime, name: stri
 }
 
 async function openConnection(settings: Settings, runtime: Runtime): Promise<Open> {
-  const database = createDatabase(settings, await openPool(settings, {}), runtime)
+  const { database, facts, limited } = await openDatabase(settings, runtime)
   try {
-    const facts = await probeServer(database, database.where)
     await migrate(database, settings.migrate)
     const changes = createTopicChanges()
     const base = { settings, runtime, database, changes }
@@ -82,9 +85,31 @@ async function openConnection(settings: Settings, runtime: Runtime): Promise<Ope
     const pulse = createPulse({ ...base, notices })
     const upkeep = createUpkeep(base)
     const capabilities = capabilitiesOf(settings, facts)
-    return { ...base, facts, capabilities, notices, pulse, upkeep, closing: false }
+    return { ...base, facts, limited, capabilities, notices, pulse, upkeep, closing: false }
   } catch (error) {
     await database.close()
     throw error
   }
+}
+
+/** With the server's own time limits, unless a pooler in between refuses to pass them on. */
+async function openDatabase(
+  settings: Settings,
+  runtime: Runtime,
+): Promise<Pick<Open, 'database' | 'facts' | 'limited'>> {
+  const limits = {
+    statement_timeout: settings.statementTimeoutMs,
+    idle_in_transaction_session_timeout: 2 * settings.statementTimeoutMs,
+  }
+  for (const startup of settings.pool === undefined ? [limits, {}] : [{}]) {
+    const limited = startup === limits
+    const database = createDatabase(settings, await openPool(settings, startup), runtime)
+    try {
+      return { database, facts: await probeServer(database, database.where), limited }
+    } catch (error) {
+      await database.close()
+      if (!limited || !isStartupRefused(error)) throw error
+    }
+  }
+  throw closedError(engineName(settings))
 }

@@ -125,6 +125,9 @@ BEGIN
 EXCEPTION WHEN lock_not_available THEN RETURN NULL;
 END $$;
 
+-- With the owner's rights only for those whom the owner has named.
+REVOKE ALL ON FUNCTION $S.open_segment_1(integer), $S.drop_doomed_1() FROM PUBLIC;
+
 CREATE FUNCTION $S.lane_added() RETURNS trigger LANGUAGE plpgsql
 AS $$
 BEGIN

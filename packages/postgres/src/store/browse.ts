@@ -74,7 +74,15 @@ async function startWalks(database: Database, query: ReadQuery): Promise<Walk[]>
     })
 }
 
-type BrowseRow = [id: number, seq: number, recorded: number, type: string, event: string, key: string | null, body: string]
+type BrowseRow = [
+  id: number,
+  seq: number,
+  recorded: number,
+  type: string,
+  event: string,
+  key: string | null,
+  body: string,
+]
 
 /** Loads the next rows of some walks in one statement. */
 async function loadSlices(

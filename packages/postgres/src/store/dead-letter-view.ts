@@ -22,7 +22,10 @@ export async function listDeadLetters(database: Database, query: DeadLetterQuery
   where('d.last_failed <', query.until)
   where('d.n <', query.after === undefined ? undefined : numberOfLetter(query.after))
   const condition = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
-  const rows = await database.rows<DeadLetterRow>(`${SELECT_DEAD_LETTER} ${condition} ORDER BY d.n DESC LIMIT $1`, ...values)
+  const rows = await database.rows<DeadLetterRow>(
+    `${SELECT_DEAD_LETTER} ${condition} ORDER BY d.n DESC LIMIT $1`,
+    ...values,
+  )
   return rows.map(deadLetterOf)
 }
 

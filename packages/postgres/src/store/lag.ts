@@ -42,7 +42,10 @@ export async function lag(database: Database, topic: string, group: string): Pro
 }
 
 /** How many held events are not settled, and the first of them. */
-function unsettledOf(settled: number, { ahead, head, dropped }: LagRow): { readonly left: number; readonly next: number } {
+function unsettledOf(
+  settled: number,
+  { ahead, head, dropped }: LagRow,
+): { readonly left: number; readonly next: number } {
   let next = Math.max(settled, dropped) + 1
   let left = Math.max(0, head + 1 - next)
   for (const [from, to] of decodeRanges(ahead)) {

@@ -11,22 +11,26 @@ export async function addToLane(
   entries: readonly NewLaneEntry[],
   { token, capacity }: { readonly token?: number; readonly capacity: number },
 ): Promise<'added' | 'fenced'> {
-  return database.transaction(async (sql) => {
-    for (const { place, first, entries: own } of await byPlace(sql, entries)) {
-      if (place.groupId === 0) throw new MillraceError('group_unknown', `The group "${first.group}" does not exist.`)
-      if (place.partitionId === 0) {
-        throw new MillraceError('topic_unknown', `The topic "${first.record.topic}" has no such partition.`)
+  return database
+    .transaction(async (sql) => {
+      for (const { place, first, entries: own } of await byPlace(sql, entries)) {
+        if (place.groupId === 0) throw new MillraceError('group_unknown', `The group "${first.group}" does not exist.`)
+        if (place.partitionId === 0) {
+          throw new MillraceError('topic_unknown', `The topic "${first.record.topic}" has no such partition.`)
+        }
+        // A refusal in the middle throws away what was written before it.
+        if (token !== undefined && !(await lockToken(sql, place, token))) throw FENCED
+        await insertEntries(sql, place, own)
+        const parked = own.flatMap(({ reason, laneKey }) =>
+          reason === 'parked' && laneKey !== undefined ? [laneKey] : [],
+        )
+        for (const laneKey of new Set(parked)) await setParked(sql, place, laneKey, true)
+        await refreshLaneKeys(sql, place, [...new Set(own.map(orderKeyOf))])
+        await requireRoom(sql, place.groupId, first.group, capacity)
       }
-      // A refusal in the middle throws away what was written before it.
-      if (token !== undefined && !(await lockToken(sql, place, token))) throw FENCED
-      await insertEntries(sql, place, own)
-      const parked = own.flatMap(({ reason, laneKey }) => (reason === 'parked' && laneKey !== undefined ? [laneKey] : []))
-      for (const laneKey of new Set(parked)) await setParked(sql, place, laneKey, true)
-      await refreshLaneKeys(sql, place, [...new Set(own.map(orderKeyOf))])
-      await requireRoom(sql, place.groupId, first.group, capacity)
-    }
-    return 'added' as const
-  }).catch(fencedOr)
+      return 'added' as const
+    })
+    .catch(fencedOr)
 }
 
 /** Writes entries of one place; one whose event waits already is left as it is. */

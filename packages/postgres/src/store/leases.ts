@@ -24,7 +24,11 @@ export function createLeaseStore(current: () => Connection): LeaseStore {
       await database.run(`${REMOVE_MEMBER} WHERE member = $1 RETURNING member) ${FREE}`, member)
     },
     async expel(member, count) {
-      await current().database.run(`${REMOVE_MEMBER} WHERE member = $1 AND count = $2 RETURNING member) ${FREE}`, member, count)
+      await current().database.run(
+        `${REMOVE_MEMBER} WHERE member = $1 AND count = $2 RETURNING member) ${FREE}`,
+        member,
+        count,
+      )
     },
     observe: async (group) => observe(current(), group),
     async claim({ group, topic, partition, member, expectedOwner, expectedToken }) {

@@ -1,0 +1,99 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { openDriver, recordOf, recordsOf } from './driver.ts'
+import { ask, hasPostgres, testServer } from './test-server.ts'
+
+const POLL = { timeout: 20_000 }
+
+describe.skipIf(!hasPostgres)('segments', () => {
+  afterAll(async () => (await testServer()).stop())
+
+  async function tables(url: string, schema: string): Promise<string[]> {
+    const rows = await ask(
+      url,
+      `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+       WHERE i.inhparent = '${schema}.events'::regclass ORDER BY c.relname`,
+    )
+    return rows.map(({ relname }) => String(relname))
+  }
+
+  test('reading goes on from table to table, and retention drops whole tables', async () => {
+    const { driver, url, schema } = await openDriver({ retentionEveryMs: 20, segmentEvents: 30 })
+    const { transport, stores } = driver
+    await transport.ensureTopic('t', { partitions: 3 })
+    const ids: string[] = []
+    const [first] = await tables(url, schema)
+    let rounds = 0
+    // A look for segments comes seldom by itself; a changed retention asks for one.
+    while ((await tables(url, schema)).length < 3) {
+      rounds += 1
+      const records = recordsOf('t', 40, 3)
+      ids.push(...records.map(({ id }) => id))
+      await transport.publish(records)
+      await transport.ensureTopic('t', { retention: {} })
+      await expect.poll(async () => (await tables(url, schema)).length, POLL).toBeGreaterThan(Math.min(rounds, 2))
+    }
+    const read = await transport.read({ topic: 't', limit: 10_000 })
+    expect(read.map(({ id }) => id).toSorted()).toEqual(ids.toSorted())
+    const backwards = await transport.read({ topic: 't', limit: 10_000, backwards: true })
+    expect(backwards.map(({ id }) => id)).toEqual(read.map(({ id }) => id).toReversed())
+    const consumer = transport.consume({
+      topic: 't',
+      group: 'nobody',
+      partitions: [0, 1, 2].map((partition) => ({ partition, token: 0, after: undefined })),
+    })
+    const fetched: string[] = []
+    while (fetched.length < ids.length) fetched.push(...(await consumer.fetch({ max: 17 })).map(({ id }) => id))
+    expect(fetched.toSorted()).toEqual(ids.toSorted())
+    await consumer.close()
+    const old = recordOf('t', 0, { id: ids[0] ?? '' })
+    expect(await transport.publish([old])).toMatchObject([{ outcome: 'duplicate' }])
+
+    await transport.ensureTopic('t', { retention: { maxEvents: 10 } })
+    await expect.poll(async () => (await transport.list()).topics[0]?.held, POLL).toBe(10)
+    await expect.poll(() => tables(url, schema), POLL).not.toContain(first)
+    expect(await stores.index.byId(ids[0] ?? '')).toEqual([])
+    expect(await transport.read({ topic: 't', limit: 100 })).toHaveLength(10)
+    expect((await driver.diagnose({ verify: true })).filter(({ level }) => level === 'problem')).toEqual([])
+  })
+
+  test('the tables of a removed topic go, and its name begins anew', async () => {
+    const { driver, url, schema } = await openDriver({ retentionEveryMs: 20 })
+    const { transport } = driver
+    await transport.ensureTopic('t', { partitions: 1 })
+    const record = recordOf('t')
+    await transport.publish([record])
+    const before = await tables(url, schema)
+    await transport.remove({ topic: 't' })
+    await expect.poll(() => tables(url, schema), POLL).toEqual([])
+    await transport.ensureTopic('t', { partitions: 1 })
+    expect(await transport.publish([record])).toMatchObject([{ outcome: 'stored', position: '0000000000000001' }])
+    expect(await tables(url, schema)).not.toEqual(before)
+  })
+
+  test('the way to the events is by index, however many there are', async () => {
+    const { driver, url, schema } = await openDriver()
+    await driver.transport.ensureTopic('t', { partitions: 2 })
+    for (let round = 0; round < 4; round += 1) await driver.transport.publish(recordsOf('t', 500, 2))
+    const plan = async (sql: string): Promise<string> => {
+      const rows = await ask(url, `ANALYZE ${schema}.events; EXPLAIN ${sql}`)
+      return rows.map((row) => String(row['QUERY PLAN'])).join('\n')
+    }
+    const [row] = await ask(
+      url,
+      `SELECT min(segment) AS segment, min(partition_id) AS partition, min(id) AS id FROM ${schema}.events`,
+    )
+    const segment = `e.segment = ${String(row?.['segment'])}`
+    const fetch = await plan(
+      `SELECT * FROM ${schema}.events e WHERE ${segment} AND e.partition_id = ${String(row?.['partition'])}
+       AND e.seq > 900 AND e.seq <= 950 ORDER BY e.seq`,
+    )
+    expect(fetch).toMatch(/Index.*events_\d+_partition_id_seq_segment_idx/)
+    expect(fetch).not.toMatch(/Seq Scan|Append/)
+    expect(await plan(`SELECT * FROM ${schema}.events e WHERE ${segment} AND e.id = '${String(row?.['id'])}'`)).toMatch(
+      /Index.*_id_idx/,
+    )
+    expect(
+      await plan(`SELECT * FROM ${schema}.events e WHERE e.correlation = 'c' ORDER BY e.recorded LIMIT 5`),
+    ).toMatch(/Index.*correlation/)
+  })
+})
