@@ -23,7 +23,7 @@ export type {
 export type { FollowedChunk, FollowedEvent, FollowOptions } from './bus/following.ts'
 export { reject, retry } from './bus/handler.ts'
 export type { Delivery, Handler, HandlerResult, Middleware } from './bus/handler.ts'
-export type { InboxDelivery, InboxHandler, InboxHandlerResult, InboxOptions } from './bus/inbox.ts'
+export type { InboxDelivery, InboxHandler, InboxHandlerResult, InboxOptions } from './bus/inbox-handler.ts'
 export type { GroupStatus, PartitionStatus, TopicStatus } from './bus/inspection.ts'
 export type { Enlisted, OutboxView } from './bus/outbox.ts'
 export type { Published, PublishResult } from './bus/publishing.ts'

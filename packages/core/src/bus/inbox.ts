@@ -1,28 +1,9 @@
+import type { StoredEvent } from '../contract/event.ts'
 import type { HandlerTransaction, InboxStore, SqlStatement } from '../driver/inbox-store.ts'
-import type { EventMessage, StoredEvent } from '../contract/event.ts'
 import { leaseLost, partitionOfDelivery } from './execution.ts'
 import type { Delivery, Handler, HandlerResult } from './handler.ts'
+import type { InboxDelivery, InboxHandler, InboxHandlerResult } from './inbox-handler.ts'
 import type { PartitionRun } from './partition-run.ts'
-
-/** A delivery whose effects are applied once. */
-export interface InboxDelivery extends Delivery {
-  /** What the handler writes through. */
-  readonly tx: HandlerTransaction
-}
-
-/** Statements are applied with those of `tx.exec`; a retry or a refusal applies nothing. */
-export type InboxHandlerResult = HandlerResult | SqlStatement | readonly SqlStatement[]
-
-export type InboxHandler<Event extends EventMessage = EventMessage> = (
-  event: Event,
-  delivery: InboxDelivery,
-) => InboxHandlerResult | Promise<InboxHandlerResult>
-
-/** How long an inbox remembers. */
-export interface InboxOptions {
-  /** Milliseconds for which an applied event is known: longer than anybody could deliver it again. Default 7 days. */
-  readonly keepMs?: number
-}
 
 /** What a handler with an inbox works with. */
 export interface InboxSetup {

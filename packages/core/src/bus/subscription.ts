@@ -1,7 +1,7 @@
 import type { Backoff } from '../runtime/backoff.ts'
 import type { StartAt } from '../driver/transport.ts'
 import type { Middleware } from './handler.ts'
-import type { InboxOptions } from './inbox.ts'
+import type { InboxOptions } from './inbox-handler.ts'
 
 /** When and how often a failed event is tried again. */
 export interface RetryPolicy {
