@@ -29,7 +29,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       unit: 'events/s',
       better: 'higher',
       task: { what: 'fill', count: Math.ceil(engine.publish.count * scale), inFlight: 4 },
-      runs,
+      runs: Math.min(runs, 3),
       note: 'batches of 500, four in flight',
     }),
   consume: (engine, { runs, scale }) =>
@@ -56,7 +56,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       scenario: 'latency',
       unit: 'ms p50',
       better: 'lower',
-      task: { what: 'latency', count: Math.ceil(500 * scale), inFlight: 1 },
+      task: { what: 'latency', count: Math.ceil(300 * scale), inFlight: 1 },
       runs,
       note: 'publish to handler, idle, one process',
     }),
@@ -67,8 +67,9 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
 }
 
 async function ingest(engine: BenchEngine, { runs, scale }: Extent): Promise<readonly Line[]> {
+  const times = Math.min(runs, 3)
   const results = []
-  for (let round = 0; round < runs; round += 1) {
+  for (let round = 0; round < times; round += 1) {
     const task = { what: 'ingest', count: Math.ceil(100_000 * scale), inFlight: 32 } as const
     results.push(await measureIn(engine.place, 'millrace-ingest', [task]))
   }

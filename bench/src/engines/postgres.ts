@@ -41,7 +41,7 @@ const PEERS: readonly Peer[] = [
     name: withVersion('pg-boss'),
     about:
       'send, 500 in flight, pool of 10; insert by 1,000; work with batchSize 500 and burstWhenBatchFull; LISTEN/NOTIFY on',
-    scenarios: { publish: 0.1, 'publish-batch': 0.5, consume: 0.5, roundtrip: 0.05, latency: 1, idle: 1 },
+    scenarios: { publish: 0.08, 'publish-batch': 0.5, consume: 0.5, roundtrip: 0.04, latency: 1, idle: 1 },
   },
   {
     contender: 'pg-boss-fetch',
@@ -54,14 +54,14 @@ const PEERS: readonly Peer[] = [
     name: withVersion('graphile-worker'),
     about:
       'addJob, 500 in flight, pool of 10; addJobs by 1,000; 24 concurrent jobs, maxPoolSize 26, no batching (its default)',
-    scenarios: { publish: 0.05, 'publish-batch': 0.5, consume: 0.1, roundtrip: 0.05, latency: 1, idle: 1 },
+    scenarios: { publish: 0.04, 'publish-batch': 0.5, consume: 0.1, roundtrip: 0.03, latency: 1, idle: 1 },
   },
   {
     contender: 'graphile-local-queue',
     name: `${withVersion('graphile-worker')}+local-queue`,
     about:
       '24 concurrent jobs, localQueue.size 500, completeJobBatchDelay 0 and failJobBatchDelay 0, as its page on performance has it',
-    scenarios: { consume: 0.5, roundtrip: 0.05 },
+    scenarios: { consume: 0.5, roundtrip: 0.03 },
   },
   {
     contender: 'bullmq-postgres',
