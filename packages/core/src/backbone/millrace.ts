@@ -121,6 +121,11 @@ export interface Millrace {
     >,
     options: SubscribeOptions & { readonly inbox: true | InboxOptions },
   ): Promise<Subscription>
+  subscribe(
+    pattern: string,
+    handler: InboxHandler<EventMessage>,
+    options: SubscribeOptions & { readonly inbox: true | InboxOptions },
+  ): Promise<Subscription>
   /** Handles every event of a type, of several, or of a pattern (`order.*`, untyped), in a durable group. */
   subscribe<const Definitions extends AnyEventDefinition | readonly AnyEventDefinition[]>(
     events: Definitions,
