@@ -42,7 +42,7 @@ export function startLogRelay(options: LogRelayOptions): Promise<Subscription> {
           const { position: _position, recordedAt: _recordedAt, ...event } = record
           const { source, correlationId } = indexedOf(record.body, record.id)
           // Sent twice it must meet itself: without a key the partition follows from the id.
-          const partition = topic.partition(record.key, record.id)
+          const partition = topic.partition(record.key ?? record.id, record.id)
           publisher.submit({ ...event, source, correlationId, partition }, (settlement) => {
             const failed = settlement.outcome !== 'stored'
             onEnd(item, run, failed ? { ok: false, error: settlement.error } : { ok: true, result: undefined })

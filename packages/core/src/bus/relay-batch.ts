@@ -51,7 +51,7 @@ export async function forwardRows(
     }
     const { rowId: _rowId, attempts: _attempts, ...record } = row
     // A row that is forwarded twice must meet itself: without a key the partition follows from the id.
-    records.push({ ...record, partition: topic.partition(row.key, row.id) })
+    records.push({ ...record, partition: topic.partition(row.key ?? row.id, row.id) })
     sent.push(row)
   }
   if (records.length > 0) {

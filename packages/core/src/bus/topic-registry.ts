@@ -14,8 +14,8 @@ export interface TopicRegistry {
 export interface KnownTopic {
   readonly info: TopicInfo
   /**
-   * The partition of a key. Events without one are spread by their id: the same id goes to the same partition again, where an
-   * engine that knows duplicates by partition finds it.
+   * The partition of a key. Events without one are spread in turn, or by their id on an engine that knows duplicates by
+   * partition only: there a resend must meet its first sending.
    */
   partition(key: string | undefined, id: string): number
 }
@@ -40,7 +40,7 @@ export function createTopicRegistry(
         { facts: { topic, partitions: info.partitions, wanted: wanted.partitions } },
       )
     }
-    const known = knownTopic(info)
+    const known = knownTopic(info, transport.capabilities.dedupe.bounds?.['scope'] === 'partition')
     topics.set(topic, known)
     return known
   }
@@ -61,12 +61,17 @@ export function createTopicRegistry(
   }
 }
 
-function knownTopic(info: TopicInfo): KnownTopic {
+function knownTopic(info: TopicInfo, spreadById: boolean): KnownTopic {
+  let turn = 0
   const remembered = new Map<string, number>()
   return {
     info,
     partition(key, id) {
-      if (key === undefined) return partitionOf(id, info.partitions)
+      if (key === undefined) {
+        if (spreadById) return partitionOf(id, info.partitions)
+        turn = (turn + 1) % info.partitions
+        return turn
+      }
       let partition = remembered.get(key)
       if (partition === undefined) {
         partition = partitionOf(key, info.partitions)
