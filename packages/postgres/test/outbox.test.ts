@@ -106,6 +106,50 @@ describe.skipIf(!hasPostgres)('the outbox of PostgreSQL', () => {
     await until(async () => (await numbersOf(millrace))['k']?.length === 1)
   })
 
+  test('shows no row of a key before an earlier one', { timeout: 60_000 }, async () => {
+    const { millrace, connect, url, schema } = await start({ relay: false })
+    const clients = await Promise.all(Array.from({ length: 8 }, connect))
+    const places: number[] = []
+    const watcher = await connect()
+    let isOver = false
+    const watching = (async () => {
+      while (!isOver) {
+        const { rows } = await watcher.query<{ place: string }>(
+          `DELETE FROM ${schema}.outbox WHERE place > 0 RETURNING place`,
+        )
+        places.push(...rows.map(({ place }) => Number(place)).toSorted((a, b) => a - b))
+      }
+    })()
+    await Promise.all(
+      clients.map(async (client) => {
+        for (let number = 0; number < 60; number += 1) {
+          await client.query('BEGIN')
+          await millrace.publish(StepTaken, { key: 'k', number }, { tx: client })
+          await client.query('COMMIT')
+        }
+      }),
+    )
+    await until(async () => (await ask(url, `SELECT 1 FROM ${schema}.outbox`)).length === 0)
+    isOver = true
+    await watching
+    expect(places).toHaveLength(480)
+    expect(places).toEqual(places.toSorted((a, b) => a - b))
+  })
+
+  test('works in the transaction of a role that may use the schema and nothing else', async () => {
+    const { millrace, connect, url, schema } = await start()
+    await ask(url, `CREATE ROLE ${schema}_caller LOGIN; GRANT USAGE ON SCHEMA ${schema} TO ${schema}_caller`)
+    const client = await connect()
+    await client.query(`SET ROLE ${schema}_caller`)
+    await client.query('BEGIN')
+    await millrace.publish(StepTaken, { key: 'k', number: 1 }, { tx: client })
+    await client.query('COMMIT')
+    await until(async () => (await numbersOf(millrace))['k']?.length === 1)
+    await expect(client.query(`SELECT * FROM ${schema}.outbox`)).rejects.toMatchObject({ code: '42501' })
+    await client.query('RESET ROLE')
+    await ask(url, `REVOKE ALL ON SCHEMA ${schema} FROM ${schema}_caller; DROP ROLE ${schema}_caller`)
+  })
+
   test('asks few rows of a long table', async () => {
     const { url, schema } = await start({ relay: false })
     await ask(
