@@ -3,7 +3,7 @@ import { decodeBatch, decodeBinary, decodeEvent, type DecodedItem } from '@millr
 import type { Context } from 'hono'
 import { createConform } from '../ingest/conform.ts'
 import { asMillraceError, itemErrorOf, problemResponse, statusOf, type ItemError } from '../problem.ts'
-import { sendJson } from '../reply.ts'
+import { sendJson } from '../direct-reply.ts'
 import { readBytes, readText } from '../request/body.ts'
 import { mediaTypeOf } from '../request/media-type.ts'
 import { readQuery } from '../request/query.ts'
