@@ -41,7 +41,11 @@ describe('failover', () => {
       scene.load()
       await scene.progress(200)
       const old = await group.primary()
+      const copy = group.nodes.find((node) => node.url !== old.url)
+      if (copy === undefined) throw new Error('There is no replica.')
+      const comeBack = await fallBehind(copy, () => scene.progress())
       await old.kill()
+      await comeBack()
       scene.nemesis('crash')
       await group.promoted(old)
       scene.nemesis('restart')
@@ -66,7 +70,7 @@ async function failOverPostgres({
   await scene.join()
   scene.load()
   await scene.progress(200)
-  const comeBack = await fallBehind(pair.standby)
+  const comeBack = await fallBehind(pair.standby, () => (synchronous ? lasting(BEHIND_MS) : scene.progress()))
   await pair.primary.kill()
   await comeBack()
   scene.nemesis('crash')
@@ -82,9 +86,9 @@ async function failOverPostgres({
  * Stops the copy for a while and ends it, so that what was on its way to it is gone: what the primary has acknowledged meanwhile is on it alone,
  * unless it waits for copies. Gives what brings the copy back.
  */
-async function fallBehind(copy: EngineServer): Promise<() => Promise<void>> {
+async function fallBehind(copy: EngineServer, meanwhile: () => Promise<unknown>): Promise<() => Promise<void>> {
   pauseServer(copy)
-  await lasting(BEHIND_MS)
+  await meanwhile()
   killFamily(copy)
   return () => copy.restart()
 }
