@@ -21,7 +21,7 @@ export function runLocalQueue(work: Work): Promise<Figures> {
 async function measure(work: Work, batching: GraphileConfig.WorkerOptions): Promise<Figures> {
   const connectionString = work.url ?? ''
   const logger = new Logger(() => () => undefined)
-  const adder = await makeWorkerUtils({ connectionString, logger })
+  const adder = await makeWorkerUtils({ connectionString, logger, maxPoolSize: POOL })
   await adder.migrate()
   return measureQueue(
     {

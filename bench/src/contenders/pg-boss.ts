@@ -7,10 +7,19 @@ import { measureQueue } from './queue-work.ts'
 const QUEUE = 'bench'
 const BATCH = 500
 
-/** pg-boss with its workers: whole batches, the next at once as long as they come full, woken by notifications. */
+const WORKERS = 4
+const POOL = 20
+
+/** pg-boss with its workers: whole batches, the next at once as long as they come full. */
 export function run(work: Work): Promise<Figures> {
   return measure(work, async (boss, onJob) => {
-    await boss.work<Order>(QUEUE, { batchSize: BATCH, burstWhenBatchFull: true }, async (jobs) => {
+    const options = {
+      batchSize: BATCH,
+      burstWhenBatchFull: true,
+      localConcurrency: WORKERS,
+      pollingIntervalSeconds: 0.5,
+    }
+    await boss.work<Order>(QUEUE, options, async (jobs) => {
       for (const _ of jobs) await onJob()
     })
     return () => boss.offWork(QUEUE)
@@ -44,10 +53,12 @@ async function measure(
   work: Work,
   begin: (boss: PgBoss, onJob: () => Promise<void>) => Promise<() => Promise<unknown>>,
 ): Promise<Figures> {
-  const boss = new PgBoss({ connectionString: work.url ?? '', useListenNotify: true })
+  // Notifications make its latency and cost it most of its throughput: PostgreSQL commits those that notify one after the other.
+  const notify = work.what === 'latency' || work.what === 'idle'
+  const boss = new PgBoss({ connectionString: work.url ?? '', max: POOL, useListenNotify: notify })
   boss.on('error', (error) => process.stderr.write(`pg-boss: ${String(error)}\n`))
   await boss.start()
-  await boss.createQueue(QUEUE, { notify: true })
+  await boss.createQueue(QUEUE, { notify })
   return measureQueue(
     {
       addsInFlight: 500,

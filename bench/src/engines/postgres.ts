@@ -40,7 +40,7 @@ const PEERS: readonly Peer[] = [
     contender: 'pg-boss',
     name: withVersion('pg-boss'),
     about:
-      'send, 500 in flight, pool of 10; insert by 1,000; work with batchSize 500 and burstWhenBatchFull; LISTEN/NOTIFY on',
+      'send, 500 in flight, pool of 20; insert by 1,000; work with batchSize 500, burstWhenBatchFull, localConcurrency 4 and polling every 500 ms; LISTEN/NOTIFY for latency and idle',
     scenarios: { publish: 0.08, 'publish-batch': 0.5, consume: 0.5, roundtrip: 0.04, latency: 1, idle: 1 },
   },
   {
@@ -53,7 +53,7 @@ const PEERS: readonly Peer[] = [
     contender: 'graphile-worker',
     name: withVersion('graphile-worker'),
     about:
-      'addJob, 500 in flight, pool of 10; addJobs by 1,000; 24 concurrent jobs, maxPoolSize 26, no batching (its default)',
+      'addJob, 500 in flight, pool of 26; addJobs by 1,000; 24 concurrent jobs, maxPoolSize 26, no batching (its default)',
     scenarios: { publish: 0.04, 'publish-batch': 0.5, consume: 0.1, roundtrip: 0.03, latency: 1, idle: 1 },
   },
   {
