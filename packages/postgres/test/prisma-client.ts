@@ -2,6 +2,10 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import { getPrismaClient } from '@prisma/client/runtime/client'
 import { Buffer } from 'node:buffer'
 
+/** Modules without types. */
+const COMPILER: string = '@prisma/client/runtime/query_compiler_fast_bg.postgresql.mjs'
+const COMPILER_BYTES: string = '@prisma/client/runtime/query_compiler_fast_bg.postgresql.wasm-base64.mjs'
+
 /** What the tests use of a client. */
 export interface RawPrisma {
   $transaction<Result>(work: (tx: RawPrisma) => Promise<Result>): Promise<Result>
@@ -23,11 +27,9 @@ export function prismaClient(connectionString: string): RawPrisma {
     runtimeDataModel: { models: {}, enums: {}, types: {} },
     parameterizationSchema: { strings: [], graph: 'AAAA' },
     compilerWasm: {
-      getRuntime: async () => (await import('@prisma/client/runtime/query_compiler_fast_bg.postgresql.mjs')) as never,
+      getRuntime: async () => (await import(COMPILER)) as never,
       async getQueryCompilerWasmModule() {
-        const { wasm } = (await import('@prisma/client/runtime/query_compiler_fast_bg.postgresql.wasm-base64.mjs')) as {
-          readonly wasm: string
-        }
+        const { wasm } = (await import(COMPILER_BYTES)) as { readonly wasm: string }
         return new WebAssembly.Module(Buffer.from(wasm, 'base64'))
       },
       importName: './query_compiler_fast_bg.js',

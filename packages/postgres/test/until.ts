@@ -1,10 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Looks until it is so. */
+/** Looks until it is so; what fails meanwhile is not so yet. */
 export async function until(look: () => unknown, withinMs = 40_000): Promise<void> {
   const end = performance.now() + withinMs
-  while (!(await look())) {
-    if (performance.now() > end) throw new Error(`Waited ${withinMs} ms in vain for: ${String(look)}`)
+  for (;;) {
+    let failure: unknown
+    try {
+      if (await look()) return
+    } catch (error) {
+      failure = error
+    }
+    if (performance.now() > end) {
+      throw new Error(`Waited ${withinMs} ms in vain for: ${String(look)}`, { cause: failure })
+    }
     await pause(5)
   }
 }
