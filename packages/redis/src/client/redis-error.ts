@@ -90,6 +90,13 @@ export function redisError(error: unknown, where: string): MillraceError {
       cause: error,
     })
   }
+  if (/max number of clients/i.test(text)) {
+    return new MillraceError(
+      'engine_busy',
+      `${where} has no connection left (maxclients). Raise maxclients, or look for who holds the connections: CLIENT LIST.`,
+      { retriable: true, cause: error, facts: { reply: 'ERR' } },
+    )
+  }
   if (/unknown (?:redis )?(?:command|subcommand)/i.test(text)) {
     return new MillraceError(
       'engine_version',
