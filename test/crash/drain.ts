@@ -16,18 +16,24 @@ export interface Draining {
   readonly record: (entry: Unstamped) => void
   /** Tells all members that their handlers succeed from now on. */
   readonly healed: () => void
+  /** For planted bugs: gives up after so long without progress, in milliseconds, and leaves the verdict to the checker. */
+  readonly giveUpAfterMs?: number | undefined
+  /** Whether the dead letters are sent around again. Default true. */
+  readonly requeue?: boolean
 }
 
 /** Waits until all is handled, sends the dead letters around once more, and waits again. Fails when nothing moves for a while. */
-export async function drainAll({ engine, record, healed }: Draining): Promise<void> {
-  await withDriver(engine, drained)
+export async function drainAll({ engine, record, healed, giveUpAfterMs, requeue = true }: Draining): Promise<void> {
+  const drain = (): Promise<void> => withDriver(engine, (driver) => drained(driver, giveUpAfterMs))
+  await drain()
   healed()
+  if (!requeue) return
   await requeueAll(await crashEngine(engine), record)
-  await withDriver(engine, drained)
+  await drain()
 }
 
 /** Lag 0, and nothing in the lanes but what is parked behind a dead letter. */
-async function drained(driver: Driver): Promise<void> {
+async function drained(driver: Driver, giveUpAfterMs: number | undefined): Promise<void> {
   let least = Infinity
   let movedAt = machineNow()
   await waitFor(
@@ -36,6 +42,7 @@ async function drained(driver: Driver): Promise<void> {
       const left = state.reduce((sum, { lag, waiting }) => sum + lag + waiting, 0)
       if (left < least) movedAt = machineNow()
       least = Math.min(least, left)
+      if (machineNow() - movedAt > (giveUpAfterMs ?? Infinity)) return true
       if (machineNow() - movedAt > STUCK_MS) throw new Error(`The groups stand still at ${JSON.stringify(state)}.`)
       return left === 0
     },

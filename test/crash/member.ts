@@ -25,6 +25,8 @@ export interface Member {
   publish(n: number): Promise<void>
   /** From now on its handlers succeed. */
   heal(): void
+  /** From now on it is as dead for its own part: its handlers never end, and it writes nothing down. */
+  fall(): void
   /** Opens the engine and joins the groups. */
   join(): Promise<void>
   close(options?: { readonly timeoutMs?: number }): Promise<void>
@@ -32,7 +34,13 @@ export interface Member {
 
 /** Makes a member; it does nothing before `join` or `publish`. */
 export function createMember(options: MemberOptions): Member {
-  const { engine, record, leaseMs, groups, onError, points, onHandle, publishTimeoutMs } = options
+  const { engine, leaseMs, groups, onError, points, onHandle, publishTimeoutMs } = options
+  let isHealed = false
+  let hasFallen = false
+  let runs = 0
+  const record: MemberOptions['record'] = (entry) => {
+    if (!hasFallen) options.record(entry)
+  }
   const millrace = createMillrace({
     name: 'crash',
     engine: recordingEngine(engine, { record, now: machineNow }),
@@ -41,9 +49,6 @@ export function createMember(options: MemberOptions): Member {
     onError,
     ...(publishTimeoutMs === undefined ? {} : { publishTimeoutMs }),
   })
-  let isHealed = false
-  let runs = 0
-
   async function handle(
     event: { readonly id: string; readonly key?: string | undefined; readonly data: { readonly n: number } },
     delivery: Delivery,
@@ -57,6 +62,7 @@ export function createMember(options: MemberOptions): Member {
     points?.pass('inside-handler')
     const { does, ms } = isHealed ? AT_ONCE : treatmentOf(n, attempt)
     if (ms > 0 && does === 'work') await new Promise((resolve) => setTimeout(resolve, ms))
+    if (hasFallen) await new Promise<never>(() => undefined)
     const { signal } = delivery
     const isOver = signal.aborted && isMillraceError(signal.reason, 'handler_timeout')
     record({ kind: 'handle', phase: 'end', run, outcome: isOver ? 'timeout' : OUTCOMES[does] })
@@ -83,6 +89,9 @@ export function createMember(options: MemberOptions): Member {
     },
     heal() {
       isHealed = true
+    },
+    fall() {
+      hasFallen = true
     },
     async join() {
       for (const { group, events, ordering, attempts, onDeadLetter } of GROUPS) {

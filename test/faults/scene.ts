@@ -1,9 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import { isMillraceError } from '@millrace/core'
+import type { Engine } from '@millrace/core/driver'
 import { waitFor, type HistoryEntry, type Unstamped } from '@millrace/core/testing'
 import { checkCrashes, type CrashReport } from '../crash/checker.ts'
 import { crashEngine } from '../crash/crash-engine.ts'
-import { drainAll } from '../crash/drain.ts'
+import { drainAll, type Draining } from '../crash/drain.ts'
 import { LEASE_MS } from '../crash/events.ts'
 import { keepEvidence } from '../crash/evidence.ts'
 import { readFinalState } from '../crash/final-state.ts'
@@ -19,6 +20,8 @@ export interface SceneOptions {
   readonly leaseMs?: number
   /** Milliseconds that a publish may take. Default: that of the bus. */
   readonly publishTimeoutMs?: number
+  /** Put around the engine of every member: a planted bug. */
+  readonly plant?: (engine: Engine) => Engine
 }
 
 /** A member of a scene: it has connections of its own, and lives in the process of the test. */
@@ -37,6 +40,8 @@ export interface Scene {
   leave(member: SceneMember): Promise<void>
   /** All members publish in turn, one event every `everyMs` milliseconds (default 10), until the scene is finished. */
   load(everyMs?: number): void
+  /** Kills one, as far as that goes within a process: cut it off first. */
+  fell(member: SceneMember): void
   /** Writes down what was done to the engine. */
   nemesis(phase: 'crash' | 'stall' | 'restart'): void
   /** How many events were stored, or handled to their end, since `at` (default: ever). */
@@ -47,7 +52,10 @@ export interface Scene {
    */
   progress(least?: number, by?: SceneMember): Promise<{ readonly storedMs: number; readonly handledMs: number }>
   /** Stops publishing, drains, lets the members go, and judges. Keeps the report where `MILLRACE_EVIDENCE` says. */
-  finish(facts?: Readonly<Record<string, unknown>>): Promise<CrashReport>
+  finish(
+    facts?: Readonly<Record<string, unknown>>,
+    draining?: Pick<Draining, 'giveUpAfterMs' | 'requeue'>,
+  ): Promise<CrashReport>
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -55,9 +63,16 @@ export interface Scene {
 const FIRST = 1_600
 
 /** Sets a scene on an engine that is there. */
-export function createScene({ name: sceneName, url, leaseMs = LEASE_MS, publishTimeoutMs }: SceneOptions): Scene {
+export function createScene({
+  name: sceneName,
+  url,
+  leaseMs = LEASE_MS,
+  publishTimeoutMs,
+  plant = (engine) => engine,
+}: SceneOptions): Scene {
   const history: HistoryEntry[] = []
   const members = new Set<SceneMember>()
+  const fallen = new Set<SceneMember>()
   const publishing = new Set<Promise<void>>()
   let timer: NodeJS.Timeout | undefined
   let started = 0
@@ -83,7 +98,7 @@ export function createScene({ name: sceneName, url, leaseMs = LEASE_MS, publishT
       started += 1
       const name = `m${started}`
       const member = createMember({
-        engine: await crashEngine(through),
+        engine: plant(await crashEngine(through)),
         record: recordAs(name),
         leaseMs,
         groups: ['billing', 'audit'],
@@ -103,6 +118,12 @@ export function createScene({ name: sceneName, url, leaseMs = LEASE_MS, publishT
     load(everyMs = 10) {
       clearInterval(timer)
       timer = setInterval(publishNext, everyMs)
+    },
+    fell(member) {
+      members.delete(member)
+      member.fall()
+      recordAs(member.name)({ kind: 'process', phase: 'kill' })
+      fallen.add(member)
     },
     nemesis: (phase) => recordAs('nemesis')({ kind: 'engine', phase }),
     count: (what, at = 0) => history.filter((entry) => entry.at > at && isDone(entry, what)).length,
@@ -124,11 +145,16 @@ export function createScene({ name: sceneName, url, leaseMs = LEASE_MS, publishT
       )
       return both
     },
-    async finish(facts = {}) {
+    async finish(facts = {}, draining = {}) {
       clearInterval(timer)
       await Promise.all(publishing)
       const record = recordAs('operator')
-      await drainAll({ engine: url, record, healed: () => members.forEach((member) => member.heal()) })
+      await drainAll({
+        engine: url,
+        record,
+        healed: () => members.forEach((member) => member.heal()),
+        ...draining,
+      })
       await Promise.all([...members].map((member) => scene.leave(member)))
       const report = checkCrashes(history, await withDriver(url, readFinalState))
       keepEvidence(sceneName, { name: sceneName, ...facts, ...report })
@@ -137,6 +163,7 @@ export function createScene({ name: sceneName, url, leaseMs = LEASE_MS, publishT
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
       await Promise.all([...members].map((member) => scene.leave(member).catch(() => undefined)))
+      await Promise.all([...fallen].map((member) => member.close({ timeoutMs: 0 }).catch(() => undefined)))
     },
   }
   return scene
@@ -145,6 +172,14 @@ export function createScene({ name: sceneName, url, leaseMs = LEASE_MS, publishT
 /** How long a fault lasts, in milliseconds. */
 export async function lasting(ms: number): Promise<void> {
   await setTimeout(ms)
+}
+
+/** The codes with which publishes failed, each once. */
+export function failuresOf({ history }: Scene): readonly string[] {
+  const codes = history.flatMap((entry) =>
+    entry.kind === 'publish' && (entry.phase === 'fail' || entry.phase === 'info') ? [entry.code] : [],
+  )
+  return [...new Set(codes)].toSorted()
 }
 
 /** The codes of the errors, each once. */
