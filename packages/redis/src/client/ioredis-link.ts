@@ -8,13 +8,16 @@ export function ioredisLink(client: IoredisClient): RedisLink {
 function link(client: IoredisClient, own: boolean): RedisLink & Subscriber {
   const listeners: LinkListener[] = []
   const onMessage = new Map<string, (message: string) => void>()
-  client.on('ready', () => {
-    for (const { onReady } of listeners) onReady()
-  })
-  client.on('error', (error) => {
-    for (const { onError } of listeners) onError(error as Error)
-  })
-  client.on('message', (channel, message) => onMessage.get(String(channel))?.(String(message)))
+  const hears: Readonly<Record<string, (...values: unknown[]) => void>> = {
+    ready() {
+      for (const { onReady } of listeners) onReady()
+    },
+    error(error) {
+      for (const { onError } of listeners) onError(error as Error)
+    },
+    message: (channel, message) => onMessage.get(String(channel))?.(String(message)),
+  }
+  for (const [event, hear] of Object.entries(hears)) client.on(event, hear)
   return {
     clustered: client.isCluster,
     keepsOrder: !client.isCluster,
@@ -36,7 +39,8 @@ function link(client: IoredisClient, own: boolean): RedisLink & Subscriber {
       await client.subscribe(channel)
     },
     async close() {
-      if (own) client.disconnect()
+      if (own) return client.disconnect()
+      for (const [event, hear] of Object.entries(hears)) client.off(event, hear)
     },
   }
 }

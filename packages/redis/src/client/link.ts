@@ -7,6 +7,7 @@ export interface NodeRedisClient {
   close(): Promise<unknown> | void
   destroy(): Promise<unknown> | void
   on(event: string, listener: (...values: unknown[]) => void): unknown
+  off(event: string, listener: (...values: unknown[]) => void): unknown
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
   sendCommand(...given: never[]): Promise<unknown>
   duplicate?(): unknown
@@ -21,6 +22,7 @@ export interface IoredisClient {
   connect(): Promise<unknown>
   disconnect(reconnect?: boolean): void
   on(event: string, listener: (...values: unknown[]) => void): unknown
+  off(event: string, listener: (...values: unknown[]) => void): unknown
   call(command: string, ...args: string[]): Promise<unknown>
   subscribe(channel: string): Promise<unknown>
   duplicate(): unknown

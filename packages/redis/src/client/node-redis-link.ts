@@ -86,6 +86,12 @@ export function givenNodeRedisLink(
   kind: Omit<NodeRedisKind<NodeRedisClient>, 'make'>,
 ): RedisLink {
   const listeners: LinkListener[] = []
+  const hearReady = (): void => {
+    for (const { onReady } of listeners) onReady()
+  }
+  const hearError = (error: unknown): void => {
+    for (const { onError } of listeners) onError(error as Error)
+  }
   return {
     clustered: kind.clustered,
     keepsOrder: kind.keepsOrder,
@@ -94,12 +100,8 @@ export function givenNodeRedisLink(
     },
     async connect() {
       if (client.isOpen === false) await client.connect()
-      client.on('ready', () => {
-        for (const { onReady } of listeners) onReady()
-      })
-      client.on('error', (error) => {
-        for (const { onError } of listeners) onError(error as Error)
-      })
+      client.on('ready', hearReady)
+      client.on('error', hearError)
     },
     send: (args, key) => kind.send(client, args, key),
     listen: (listener) => void listeners.push(listener),
@@ -109,7 +111,10 @@ export function givenNodeRedisLink(
         ...kind,
         make: () => (client.duplicate === undefined ? client : client.duplicate()) as NodeRedisClient,
       }),
-    async close() {},
+    async close() {
+      client.off('ready', hearReady)
+      client.off('error', hearError)
+    },
   }
 }
 
