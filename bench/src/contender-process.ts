@@ -13,10 +13,13 @@ export function runContender(name: string, work: Work): Promise<{ readonly value
       timeout: LONGEST_MS,
       env: { ...process.env, NODE_ENV: 'production' },
     })
+    const end = (): void => void child.kill()
+    process.once('exit', end)
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
     child.on('error', reject)
     child.on('close', (code) => {
+      process.off('exit', end)
       const last = output.trim().split('\n').at(-1) ?? ''
       if (code !== 0) reject(new Error(`The contender "${name}" ended with code ${String(code)}.`))
       else resolve(JSON.parse(last) as { readonly value: number })
