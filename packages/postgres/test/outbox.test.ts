@@ -1,9 +1,12 @@
-import type { Client } from 'pg'
+import { available, startPgbouncer } from 'engines'
+import { Client } from 'pg'
 import { afterAll, describe, expect, test } from 'vitest'
 import { startChild } from './child.ts'
 import { numbersOf, start, StepTaken } from './started.ts'
 import { ask, hasPostgres, testServer } from './test-server.ts'
 import { until } from './until.ts'
+
+const hasPgbouncer = hasPostgres && (await available('pgbouncer'))
 
 describe.skipIf(!hasPostgres)('the outbox of PostgreSQL', () => {
   afterAll(async () => (await testServer()).stop())
@@ -135,6 +138,31 @@ describe.skipIf(!hasPostgres)('the outbox of PostgreSQL', () => {
     expect(places).toHaveLength(480)
     expect(places).toEqual(places.toSorted((a, b) => a - b))
   })
+
+  test.runIf(hasPgbouncer)(
+    'works through pgbouncer in transaction mode, inbox included',
+    { timeout: 60_000 },
+    async () => {
+      await using pooler = await startPgbouncer(await testServer(), { poolSize: 8 })
+      const { millrace, schema, marks } = await start({}, pooler.url)
+      const client = new Client({ connectionString: pooler.url })
+      await client.connect()
+      onTestFinished(() => client.end())
+      await millrace.subscribe(
+        StepTaken,
+        ({ data }) => ({ sql: `INSERT INTO ${schema}.marks (mark) VALUES ($1)`, values: [`${data.number}`] }),
+        { group: 'g', from: 'earliest', inbox: true },
+      )
+      for (const number of [1, 2, 3]) {
+        await client.query('BEGIN')
+        await millrace.publish(StepTaken, { key: 'k', number }, { tx: client })
+        await client.query(number === 2 ? 'ROLLBACK' : 'COMMIT')
+      }
+      await until(async () => (await marks()).length === 2)
+      expect(await marks()).toEqual(['1', '3'])
+      await millrace.close()
+    },
+  )
 
   test('works in the transaction of a role that may use the schema and nothing else', async () => {
     const { millrace, connect, url, schema } = await start()

@@ -20,12 +20,12 @@ export interface Started {
   marks(): Promise<readonly string[]>
 }
 
-/** Starts one with a table of marks in its schema; all of it goes at the end of the test. */
-export async function start(options: Partial<MillraceOptions> = {}): Promise<Started> {
+/** Starts one with a table of marks in its schema, through another URL if need be; all of it goes at the end of the test. */
+export async function start(options: Partial<MillraceOptions> = {}, through?: string): Promise<Started> {
   const { url } = await testServer()
   const schema = freshSchema()
   onTestFinished(async () => void (await ask(url, `DROP SCHEMA IF EXISTS ${schema} CASCADE`)))
-  const engines = options.transport === undefined ? { engine: postgres({ url, schema }) } : {}
+  const engines = options.transport === undefined ? { engine: postgres({ url: through ?? url, schema }) } : {}
   const millrace = createMillrace({ topics: { step: { partitions: 4 } }, onError: () => {}, ...engines, ...options })
   onTestFinished(() => millrace.close({ timeoutMs: 0 }))
   await millrace.start()
