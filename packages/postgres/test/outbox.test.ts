@@ -147,7 +147,6 @@ describe.skipIf(!hasPostgres)('the outbox of PostgreSQL', () => {
       const { millrace, schema, marks } = await start({}, pooler.url)
       const client = new Client({ connectionString: pooler.url })
       await client.connect()
-      onTestFinished(() => client.end())
       await millrace.subscribe(
         StepTaken,
         ({ data }) => ({ sql: `INSERT INTO ${schema}.marks (mark) VALUES ($1)`, values: [`${data.number}`] }),

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { Pool } from 'pg'
-import { createDatabase, openPool } from '../src/database/database.ts'
+import { openPool } from '../src/database/client.ts'
+import { createDatabase } from '../src/database/database.ts'
 import { migrate } from '../src/database/migrate.ts'
 import { postgres, workerRights } from '../src/index.ts'
 import { MIGRATIONS } from '../src/migrations/migrations.ts'

@@ -1,5 +1,5 @@
 import { MillraceError } from '@millrace/core/driver'
-import { quoted } from './database.ts'
+import { quoted } from './client.ts'
 
 /**
  * The statements that let a role run workers and publish, and nothing more: no table can be made, changed or dropped by it, but for

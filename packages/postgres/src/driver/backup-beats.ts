@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { ClientConfig } from 'pg'
-import { clientConfig, quoted } from '../database/database.ts'
+import { clientConfig, quoted } from '../database/client.ts'
 import type { Settings } from '../settings.ts'
 import type { BackupMessage, BackupOrder } from './backup-thread.ts'
 

@@ -30,7 +30,12 @@ function createLine(config: ClientConfig): { beat(schema: string, member: string
   let idle: NodeJS.Timeout | undefined
 
   async function open(): Promise<Client> {
-    const fresh = new pg.Client({ ...config, connectionTimeoutMillis: PATIENCE_MS, query_timeout: PATIENCE_MS })
+    const fresh = new pg.Client({
+      ...config,
+      pipeline: true,
+      connectionTimeoutMillis: PATIENCE_MS,
+      query_timeout: PATIENCE_MS,
+    })
     fresh.on('error', close)
     await fresh.connect()
     return fresh

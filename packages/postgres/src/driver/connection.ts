@@ -1,5 +1,6 @@
 import type { Capabilities, Runtime } from '@millrace/core/driver'
-import { closedError, createDatabase, type Database, openPool } from '../database/database.ts'
+import { closedError, openPool } from '../database/client.ts'
+import { createDatabase, type Database } from '../database/database.ts'
 import { migrate } from '../database/migrate.ts'
 import { isStartupRefused } from '../database/postgres-error.ts'
 import { probeServer, type ServerFacts } from '../database/probe.ts'

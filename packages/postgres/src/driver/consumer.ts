@@ -1,5 +1,5 @@
 import type { ConsumeOptions, Consumer, StoredRecord } from '@millrace/core/driver'
-import { closedError } from '../database/database.ts'
+import { closedError } from '../database/client.ts'
 import { decodeName, decodeOptional } from '../name-codec.ts'
 import { positionOf, seqOf } from '../position.ts'
 import { encodeProgress } from '../progress-codec.ts'

@@ -1,6 +1,7 @@
 import type { Runtime, Timer } from '@millrace/core/driver'
 import type { Client } from 'pg'
-import { clientConfig, type Database, importPg } from '../database/database.ts'
+import { clientConfig, importPg } from '../database/client.ts'
+import type { Database } from '../database/database.ts'
 import type { Settings } from '../settings.ts'
 import type { TopicChanges } from './topic-changes.ts'
 

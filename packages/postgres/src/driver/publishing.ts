@@ -108,7 +108,7 @@ async function send(
     ...values,
   )
   const reply = row?.reply ?? null
-  if (reply?.bases != null) {
+  if (reply !== null && reply.bases !== null) {
     connection.changes.announce([topic])
     connection.notices.published(topic)
     connection.upkeep.published(reply.limited)

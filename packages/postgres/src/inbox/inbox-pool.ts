@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
-import { closedError, openPool } from '../database/database.ts'
+import { closedError, openPool } from '../database/client.ts'
 import { toEngineError } from '../database/postgres-error.ts'
 import { engineName } from '../engine-name.ts'
 import type { Settings } from '../settings.ts'

@@ -8,7 +8,8 @@ import {
   type SqlStatement,
 } from '@millrace/core/driver'
 import type { PoolClient } from 'pg'
-import { type Database, quoted } from '../database/database.ts'
+import { quoted } from '../database/client.ts'
+import type { Database } from '../database/database.ts'
 import { stateOf, toEngineError } from '../database/postgres-error.ts'
 import type { Connection } from '../driver/connection.ts'
 import type { HandlerTransactions } from './handler-transactions.ts'

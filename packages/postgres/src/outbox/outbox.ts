@@ -1,5 +1,6 @@
 import type { FailingRow, OutboxRecord, OutboxRow, OutboxStatus, OutboxStore, RelayLease } from '@millrace/core/driver'
-import { type Database, quoted } from '../database/database.ts'
+import { quoted } from '../database/client.ts'
+import type { Database } from '../database/database.ts'
 import type { Connection } from '../driver/connection.ts'
 import type { HandlerTransactions } from '../inbox/handler-transactions.ts'
 import { createOutboxNotices } from './outbox-notices.ts'
