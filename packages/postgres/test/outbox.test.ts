@@ -159,7 +159,7 @@ describe.skipIf(!hasPostgres)('the outbox of PostgreSQL', () => {
       }
       await until(async () => (await marks()).length === 2)
       expect(await marks()).toEqual(['1', '3'])
-      await millrace.close()
+      await Promise.all([client.end(), millrace.close()])
     },
   )
 
