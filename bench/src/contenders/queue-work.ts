@@ -45,7 +45,7 @@ async function whileWorking(queue: JobQueue, work: Work): Promise<Figures> {
   const { count } = work
   const counter = countdown(count)
   let arrived: () => void = () => {}
-  // From the first job on, in the queue's favour: it is given fewer jobs than ours, so that its start would weigh more.
+  // From the first job on, as ours: what a start takes would count the more, the fewer jobs there are.
   let first = 0
   const end = await queue.work(async () => {
     if (first === 0) first = performance.now()
