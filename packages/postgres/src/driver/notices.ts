@@ -1,6 +1,6 @@
 import type { Runtime, Timer } from '@millrace/core/driver'
 import type { Client } from 'pg'
-import { clientConfig, importPg } from '../database/client.ts'
+import { clientConfig, ignoreFailure, importPg } from '../database/client.ts'
 import type { Database } from '../database/database.ts'
 import type { Settings } from '../settings.ts'
 import type { TopicChanges } from './topic-changes.ts'
@@ -45,6 +45,7 @@ export function createNotices(options: NoticesOptions): Notices {
   let closed = false
   let told = false
   let connecting: Promise<void> | undefined
+  let giveUp = (): void => {}
 
   function send(): void {
     sending = undefined
@@ -58,9 +59,10 @@ export function createNotices(options: NoticesOptions): Notices {
   async function connect(): Promise<void> {
     const { default: pg } = await importPg()
     if (closed) return
-    const fresh = new pg.Client(listenConfig(settings))
+    const fresh = new pg.Client({ ...listenConfig(settings), connectionTimeoutMillis: settings.connectTimeoutMs })
     client = fresh
     const tested = Promise.withResolvers<boolean>()
+    giveUp = () => tested.resolve(false)
     fresh.on('error', () => undefined)
     fresh.on('end', () => tested.resolve(false))
     fresh.on('notification', ({ payload = '' }) => {
@@ -76,15 +78,14 @@ export function createNotices(options: NoticesOptions): Notices {
       const timer = runtime.setTimer(() => tested.resolve(false), TEST_WITHIN_MS)
       const works = await tested.promise
       timer.cancel()
-      if (closed) return
-      if (works) {
+      if (works && !closed) {
         arriving = true
         tries = 0
         changes.announceAll()
         fresh.once('end', lost)
         return
       }
-      if (!told) {
+      if (!told && !closed) {
         runtime.log.warn(
           'notifications do not arrive, as behind a pooler in transaction mode; new events are found by polling',
           {
@@ -137,9 +138,10 @@ export function createNotices(options: NoticesOptions): Notices {
       closed = true
       sending?.cancel()
       retry?.cancel()
-      const ending = client?.end().catch(() => undefined)
-      await connecting?.catch(() => undefined)
-      await ending
+      giveUp()
+      // A client that is still connecting never tells that it was ended: it is let through first.
+      await connecting?.catch(ignoreFailure)
+      await client?.end().catch(ignoreFailure)
     },
   }
 }
