@@ -90,6 +90,14 @@ export function redisError(error: unknown, where: string): MillraceError {
       cause: error,
     })
   }
+  if (/attempted to access a non local key/i.test(text)) {
+    // The keys that a call names are here, those that its script makes are already there.
+    return new MillraceError('engine_busy', `${where} moves the slot at this moment.`, {
+      retriable: true,
+      cause: error,
+      facts: { reply: 'TRYAGAIN' },
+    })
+  }
   if (/max number of clients/i.test(text)) {
     return new MillraceError(
       'engine_busy',
