@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createMillrace } from '@millrace/core'
 import { waitFor } from '@millrace/core/testing'
-import { sqlite } from '@millrace/sqlite'
+import type { EngineServer } from 'engines'
+import { GROUNDS } from '../faults/grounds.ts'
+import { crashEngine } from './crash-engine.ts'
 import { KEYS, LEASE_MS, OrderPlaced, TOPICS, treatmentOf } from './events.ts'
 import { readHistories } from './history-file.ts'
 import { createSupervisor } from './supervisor.ts'
@@ -13,17 +15,36 @@ const EVENTS = 1_000
 /** In the crowd once, alone twice. */
 const MOST_DEATHS = 3
 
-describe('an event that ends the process which handles it', () => {
+const engines: readonly {
+  readonly name: string
+  start(folder: string): Promise<{ url: string; server?: EngineServer }>
+}[] = [
+  { name: 'SQLite', start: async (folder) => ({ url: `sqlite:${join(folder, 'poison.db')}` }) },
+  ...GROUNDS.map((ground) => ({
+    name: ground.name,
+    async start() {
+      const server = await ground.start()
+      return { url: server.url, server }
+    },
+  })),
+]
+
+describe.each(engines)('an event that ends the process which handles it on $name', ({ start }) => {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-poison-'))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  let started: Awaited<ReturnType<typeof start>> | undefined
+  afterAll(async () => {
+    await started?.server?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
 
   it('is found within three deaths, and its neighbours are handled', { timeout: 180_000 }, async () => {
-    const file = join(folder, 'poison.db')
+    started = await start(folder)
+    const { url } = started
     const histories = join(folder, 'histories')
     mkdirSync(histories)
     await using millrace = createMillrace({
       name: 'poison',
-      engine: sqlite({ path: file }),
+      engine: await crashEngine(url),
       leaseMs: LEASE_MS,
       topics: TOPICS,
     })
@@ -33,7 +54,7 @@ describe('an event that ends the process which handles it', () => {
     const events = numbers.map((n) => OrderPlaced.create({ n, key: `k${n % KEYS}` }))
     for (let at = 0; at < events.length; at += 500) await millrace.publishBatch(events.slice(at, at + 500))
 
-    const supervisor = createSupervisor({ engine: `sqlite:${file}`, histories })
+    const supervisor = createSupervisor({ engine: url, histories })
     try {
       await waitFor(
         async () => {

@@ -3,13 +3,49 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { waitFor } from '@millrace/core/testing'
 import { describe, expect, it } from 'vitest'
+import { keepEvidence } from '../crash/evidence.ts'
 import { healAndJudge } from '../crash/heal.ts'
 import { readHistories } from '../crash/history-file.ts'
 import { createSupervisor } from '../crash/supervisor.ts'
 import { GROUNDS } from './grounds.ts'
 import { lasting } from './scene.ts'
 
+/** The lease that applications have by default. */
+const LEASE_MS = 5_000
+/** Ten seconds are promised; a busy machine gets half as much again. */
+const TAKEOVER_MS = 15_000
+
 describe.each(GROUNDS)('$name', (ground) => {
+  it('hands the work of a killed process over in time', { timeout: 120_000 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-takeover-'))
+    const histories = join(folder, 'histories')
+    mkdirSync(histories)
+    await using server = await ground.start()
+    const supervisor = createSupervisor({ engine: server.url, histories, leaseMs: LEASE_MS })
+    try {
+      const [killed] = [supervisor.start({ publishEveryMs: 20 }), supervisor.start({ publishEveryMs: 20 })]
+      const claimants = (): number =>
+        new Set(readHistories(histories).flatMap((entry) => (entry.kind === 'claim' ? [entry.process] : []))).size
+      await waitFor(() => claimants() === 2, { timeoutMs: 60_000, everyMs: 100, what: 'both to have partitions' })
+      supervisor.kill(killed)
+      const takenOver = (): boolean =>
+        readHistories(histories).some(
+          (entry) => entry.kind === 'claim' && entry.process !== killed.name && !entry.clean,
+        )
+      await waitFor(takenOver, { timeoutMs: 60_000, everyMs: 100, what: 'somebody to take over' })
+      const report = await healAndJudge({ supervisor, engine: server.url, histories })
+      keepEvidence(`takeover-${ground.name}`, report)
+      const longest = Math.round(Math.max(...report.takeoverMs))
+      process.stdout.write(`partitions of a killed process taken over on ${ground.name} within ${longest} ms\n`)
+      expect(report.violations).toEqual([])
+      expect(longest).toBeGreaterThan(0)
+      expect(longest).toBeLessThan(TAKEOVER_MS)
+    } finally {
+      await supervisor.endAll()
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
   it(
     'may be away: processes that run or start meanwhile wait for it, and none ends',
     { timeout: 120_000 },

@@ -101,8 +101,9 @@ describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
 })
 
 async function readOnly(url: string, state: 'on' | 'off'): Promise<void> {
-  const setting = `ALTER SYSTEM SET default_transaction_read_only = ${state}`
-  // The session that takes it back may write whatever the default is.
-  const sql = state === 'on' ? setting : `SET default_transaction_read_only = off; ${setting}`
-  for (const one of [sql, 'SELECT pg_reload_conf()']) await psql(url, one)
+  // The session that takes it back must be able to write.
+  const writing = `${url}?options=-c%20default_transaction_read_only%3Doff`
+  for (const sql of [`ALTER SYSTEM SET default_transaction_read_only = ${state}`, 'SELECT pg_reload_conf()']) {
+    await psql(writing, sql)
+  }
 }

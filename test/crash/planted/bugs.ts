@@ -245,6 +245,7 @@ function guessed(records: readonly { readonly partition: number }[]): readonly P
   return records.map(({ partition }) => ({ outcome: 'stored', partition, position: '0000000000000001' }))
 }
 
+/** The next number in the last digits of a position. */
 function next(position: string | undefined): string | undefined {
-  return position === undefined ? undefined : String(Number(position) + 1).padStart(position.length, '0')
+  return position?.replace(/\d{1,14}$/, (digits) => String(Number(digits) + 1).padStart(digits.length, '0'))
 }
