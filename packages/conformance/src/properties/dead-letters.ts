@@ -16,6 +16,7 @@ export const deadLetterProperties: readonly Property[] = [
   { id: '17 dead letters are counted by group and fingerprint', run: counting },
   { id: '18 requeue hands the letter back once, attempts reset', run: requeue },
   { id: '18 requeue at once moves a letter once', run: requeueAtOnce },
+  { id: '18 what is requeued while its owner still settles it comes again', run: requeueInSettling },
   { id: '18 an edited requeue stores the edited event', run: edited },
   { id: '18 discard removes a letter once', run: discard },
   { id: '23 a dead letter can park its key in the same step', run: parkedWith },
@@ -219,6 +220,29 @@ async function requeueAtOnce({ open }: Context): Promise<void> {
   const moved = await Promise.all(Array.from({ length: 6 }, () => deadLetters.requeue(ids)))
   assert.deepEqual(moved.flat().toSorted(), ids.toSorted(), 'each letter is moved by one of the calls')
   assert.equal((await lane.due({ ...PLACE, limit: 100 })).length, 10)
+}
+
+async function requeueInSettling({ open }: Context): Promise<void> {
+  const { driver, token, records, put } = await prepare(await open())
+  const { lane, deadLetters } = driver.stores
+  const [stored] = records
+  assert.ok(stored)
+  const failed = letter(stored)
+  const entry = { ...failed, record: stored, delayMs: 0, reason: 'retry' as const }
+  assert.equal(await lane.add([entry], { token, capacity: 100 }), 'added')
+  const due = { ...PLACE, limit: 10 }
+  const [before] = await lane.due(due)
+  assert.ok(before)
+  // Its owner writes the letter, an operator requeues it, and only then the owner takes the entry out of the lane.
+  const [one] = await put([failed])
+  assert.deepEqual(await lane.due(due), [], 'a dead letter does not wait in the lane too')
+  assert.deepEqual(await deadLetters.requeue([one?.id ?? '']), [one?.id])
+  assert.equal(await lane.settle({ ...PLACE, token, done: [before.entryId], postponed: [] }), 'done')
+  const again = await lane.due(due)
+  assert.deepEqual(
+    again.map(({ record: waiting, attempts, reason }) => [waiting.id, attempts, reason]),
+    [[stored.id, 0, 'requeue']],
+  )
 }
 
 async function edited({ open }: Context): Promise<void> {

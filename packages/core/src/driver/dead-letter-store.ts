@@ -4,8 +4,9 @@ import type { StoredRecord } from './record.ts'
 /** Events that a group could not handle, with their bytes, their error and a way back. */
 export interface DeadLetterStore {
   /**
-   * Writes dead letters under the token of their partition, all or nothing; one of the same place is replaced. With
-   * `park` their keys are parked in the side lane in the same step, so that no crash leaves one without the other.
+   * Writes dead letters under the token of their partition, all or nothing; one of the same place is replaced. In the
+   * same step the entry of the same place and generation leaves the side lane, so that a requeue that comes right after
+   * adds a new one, which nobody takes for the old; and with `park` their keys are parked there.
    */
   put(
     letters: readonly NewDeadLetter[],

@@ -11,6 +11,8 @@ export interface Lane {
   /** Adds an entry unless it waits already; returns the bytes that it takes. */
   add(entry: NewLaneEntry, number: number, at: number): number
   due(topic: string, partition: number, limit: number, at: number): LaneEntry[]
+  /** Removes the entry of a place and generation, if it waits; returns the bytes that became free. */
+  take(entry: Pick<NewLaneEntry, 'record' | 'generation'>): number
   /** Returns the bytes that became free. */
   settle(changes: LaneChanges, at: number): number
   keys(topic: string, partition: number): Map<string, LaneKey>
@@ -43,7 +45,7 @@ interface LanePartition {
 export function createLane(): Lane {
   const partitions = new Map<string, LanePartition>()
   const entries = new Map<string, Waiting>()
-  const identities = new Set<string>()
+  const identities = new Map<string, string>()
   let weight = 0
 
   const partitionAt = (topic: string, partition: number): LanePartition => {
@@ -82,10 +84,14 @@ export function createLane(): Lane {
       const waiting = { entry: { ...entry, entryId }, dueAt: at + entry.delayMs, queue }
       insertInOrder(queue.waiting, waiting)
       entries.set(entryId, waiting)
-      identities.add(identity)
+      identities.set(identity, entryId)
       const bytes = weightOf(entry.record.body)
       weight += bytes
       return bytes
+    },
+    take(entry) {
+      const waiting = entries.get(identities.get(identityOf(entry)) ?? '')
+      return waiting === undefined ? 0 : remove(partitionAt(entry.record.topic, entry.record.partition), waiting)
     },
     due(topic, partition, limit, at) {
       const found: LaneEntry[] = []
@@ -199,6 +205,6 @@ function isAfter(one: LaneEntry | undefined, other: LaneEntry): boolean {
   return one.entryId > other.entryId
 }
 
-function identityOf({ record, generation }: NewLaneEntry): string {
+function identityOf({ record, generation }: Pick<NewLaneEntry, 'record' | 'generation'>): string {
   return `${record.partition}/${record.position}/${generation}/${record.topic}`
 }

@@ -15,7 +15,9 @@ export function putLetters(
     engine.lastNumber += 1
     engine.bytes += engine.letters.put(letter, engine.lastNumber)
     const { group, topic, partition, laneKey } = letter
-    if (park && laneKey !== undefined) groupState(engine, group).lane.park(topic, partition, laneKey)
+    const { lane } = groupState(engine, group)
+    engine.bytes -= lane.take(letter)
+    if (park && laneKey !== undefined) lane.park(topic, partition, laneKey)
   }
   return 'stored'
 }

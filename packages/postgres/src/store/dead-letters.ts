@@ -4,7 +4,7 @@ import { decodeName, encodeName, encodeOptional } from '../name-codec.ts'
 import { seqOf } from '../position.ts'
 import { type DeadLetterRow, deadLetterOf, numberOfLetter, SELECT_DEAD_LETTER } from './dead-letter-row.ts'
 import { type GroupPlace, groupPlaceOf, lockToken } from './fence.ts'
-import { insertEntries } from './lane.ts'
+import { insertEntries, takeEntry } from './lane.ts'
 import { orderKeyOf, refreshLaneKeys, setParked } from './lane-keys.ts'
 
 /** Taken letters whose numbers are remembered, so that a letter that comes back has its old id. */
@@ -36,6 +36,7 @@ export async function putDeadLetters(
     }
     for (const [letter, place] of places) {
       await putOne(sql, letter, place)
+      await takeEntry(sql, place, letter)
       if (park && letter.laneKey !== undefined) await setParked(sql, place, letter.laneKey, true)
     }
     return 'stored'

@@ -70,6 +70,26 @@ export async function insertEntries(
   )
 }
 
+/** Removes the entry of an event and generation, if it waits. */
+export async function takeEntry(
+  sql: Sql,
+  place: GroupPlace,
+  { position, generation }: { readonly position: string; readonly generation: number },
+): Promise<void> {
+  const gone = await sql.rows<{ order_key: string }>(
+    `DELETE FROM $S.lane WHERE group_id = $1 AND partition_id = $2 AND seq = $3 AND generation = $4 RETURNING order_key`,
+    place.groupId,
+    place.partitionId,
+    seqOf(position),
+    generation,
+  )
+  await refreshLaneKeys(
+    sql,
+    place,
+    gone.map(({ order_key: orderKey }) => orderKey),
+  )
+}
+
 /** Removes, postpones and parks under the token, all or nothing. */
 export async function settleLane(database: Database, changes: LaneChanges): Promise<'done' | 'fenced'> {
   return database.transaction(async (sql) => {

@@ -21,7 +21,7 @@ end
 `
 
 /**
- * Writes letters under the token, all or nothing. ARGV prefix, token, what ids end with, `1` to park, then of each: place,
+ * Writes letters under the token, all or nothing; their entries leave the lane. ARGV prefix, token, what ids end with, `1` to park, then of each: place,
  * identity, fingerprint, queue or '', last failure, sample, rest. Gives 'stored' or 'fenced'.
  */
 export const PUT_LETTERS: Script = script(
@@ -51,6 +51,8 @@ for index = 5, #ARGV, 7 do
     redis.call('HSET', KEYS[9], fingerprint, failed .. '\\n' .. sample)
   end
   hold(place, name, 1)
+  local waiting = redis.call('HGET', KEYS[3], identity)
+  if waiting then remove(waiting) end
   if ARGV[4] == '1' and name ~= '' then park(place, name) end
 end
 return 'stored'

@@ -2,7 +2,7 @@ import type { DeadLetter, NewDeadLetter, StoredRecord } from '@millrace/core/dri
 import { type DeadLetterRow, deadLetterOf, numberOfLetter, SELECT_DEAD_LETTER } from '../dead-letter-row.ts'
 import { seqOf } from '../position.ts'
 import { type GroupPlace, groupPlaceOf, holdsToken } from './fence.ts'
-import { insertEntry } from './lane.ts'
+import { insertEntry, takeEntry } from './lane.ts'
 import { orderKeyOf, refreshLaneKey, setParked } from './lane-keys.ts'
 import type { WriterState } from './writer-state.ts'
 
@@ -32,8 +32,9 @@ export function putDeadLetters(
   for (const letter of letters) if (!holdsToken(state, groupPlaceOf(state, letter), token)) return 'fenced'
   for (const letter of letters) {
     const { record } = letter
-    const { groupId } = groupPlaceOf(state, letter)
-    const place = [groupId, letter.topic, letter.partition, seqOf(letter.position), letter.generation] as const
+    const groupPlace = groupPlaceOf(state, letter)
+    const seq = seqOf(letter.position)
+    const place = [groupPlace.groupId, letter.topic, letter.partition, seq, letter.generation] as const
     state.sql.run(
       PUT,
       ...place,
@@ -52,7 +53,8 @@ export function putDeadLetters(
       record.body,
     )
     state.sql.run(`DELETE FROM taken_letters WHERE ${OF_PLACE}`, ...place)
-    if (park && letter.laneKey !== undefined) setParked(state, groupPlaceOf(state, letter), letter.laneKey, true)
+    takeEntry(state, groupPlace, { seq, generation: letter.generation })
+    if (park && letter.laneKey !== undefined) setParked(state, groupPlace, letter.laneKey, true)
   }
   return 'stored'
 }

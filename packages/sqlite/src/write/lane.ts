@@ -68,6 +68,22 @@ export function insertEntry(state: WriterState, { groupId, partitionId }: GroupP
   )
 }
 
+/** Removes the entry of an event and generation, if it waits. */
+export function takeEntry(
+  state: WriterState,
+  place: GroupPlace,
+  { seq, generation }: { readonly seq: number; readonly generation: number },
+): void {
+  const gone = state.sql.get<{ order_key: string }>(
+    'DELETE FROM lane WHERE group_id = ? AND partition_id = ? AND seq = ? AND generation = ? RETURNING order_key',
+    place.groupId,
+    place.partitionId,
+    seq,
+    generation,
+  )
+  if (gone !== undefined) refreshLaneKey(state, { ...place, orderKey: gone.order_key })
+}
+
 /** Removes, postpones and parks under the token, all or nothing. */
 export function settleLane(state: WriterState, changes: LaneChanges): 'done' | 'fenced' {
   const place = groupPlaceOf(state, changes)
