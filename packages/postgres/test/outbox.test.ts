@@ -81,7 +81,7 @@ describe.skipIf(!hasPostgres)('the outbox of PostgreSQL', () => {
       expect(await first.ended).toBe('SIGKILL')
       const second = startChild('relay.ts', [url, schema, 'before-publish:2'])
       await second.ready
-      await until(async () => (await millrace.outbox.status())?.waiting === 0)
+      await Promise.race([until(async () => (await millrace.outbox.status())?.waiting === 0), second.ended])
       await write(80, 160)
       expect(await second.ended).toBe('SIGKILL')
       const rest = [startChild('relay.ts', [url, schema]), startChild('relay.ts', [url, schema])]

@@ -155,7 +155,7 @@ describe('the relay from a SQLite store to another engine', () => {
       const mortal = relay('mid-batch:2')
       await mortal.line()
       await publish(0, 90)
-      await until(isEmpty)
+      await Promise.race([until(isEmpty), mortal.ended])
       const others = [relay('after-commit-before-reply:30'), relay('')]
       await Promise.all(others.map((other) => other.line()))
       await publish(90, 300)
@@ -195,6 +195,7 @@ describe('the relay from a SQLite store to another engine', () => {
     expect(await millrace.outbox.status()).toMatchObject({ waiting: 2, failing: 1 })
     expect(await millrace.outbox.discard([failing?.rowId ?? ''])).toEqual([failing?.rowId])
     await until(async () => (await numbersOf(millrace))['k']?.length === 2)
+    await until(async () => (await millrace.outbox.status())?.waiting === 0)
     expect(await millrace.outbox.status()).toMatchObject({ waiting: 0, failing: 0, oldestMs: undefined })
     expect(forwarded).toContainEqual(expect.objectContaining({ millrace: 'shop', forwarded: 1, failed: 0 }))
   })

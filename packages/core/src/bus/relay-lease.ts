@@ -27,7 +27,7 @@ export function createRelayLease({
   readonly leaseMs: number
   readonly stopping: AbortSignal
 }): RelayLeaseHolder {
-  const renewEveryMs = leaseMs / 2
+  const renewEveryMs = leaseMs * 0.65
   let token: number | undefined
   let renewedAt = 0
   let seen: StoredLease | undefined

@@ -29,7 +29,7 @@ export interface RelayOptions {
 
 const BATCH_ROWS = 500
 /** How often an idle holder looks while hints of new rows arrive, and while none do, in milliseconds. */
-const IDLE_TOLD_MS = 8_000
+const IDLE_TOLD_MS = 15_000
 const IDLE_ALONE_MS = 1_000
 /** After a nudge: the first look, and up to when looks double their distance. A commit that takes longer is found by an idle look. */
 const FIRST_LOOK_MS = 2

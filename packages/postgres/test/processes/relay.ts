@@ -40,7 +40,7 @@ function mortal(engine: Engine): Engine {
 const millrace = createMillrace({
   engine: mortal(postgres({ url, schema })),
   topics: { step: { partitions: 4 } },
-  leaseMs: 500,
+  leaseMs: 1_500,
   onError: () => {},
 })
 await millrace.start()

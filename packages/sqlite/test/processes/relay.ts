@@ -8,7 +8,7 @@ const millrace = createMillrace({
   transport: sqlite(broker),
   store: sqlite(store),
   topics: { step: { partitions: 4 } },
-  leaseMs: 500,
+  leaseMs: 1_500,
   onError: () => {},
 })
 await millrace.start()
