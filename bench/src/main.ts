@@ -49,7 +49,7 @@ if (values.table !== undefined) {
 if (out !== undefined) writeFileSync(out, '')
 let current: BenchEngine | undefined
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void Promise.resolve(current?.stop()).finally(() => process.exit(130)))
+  process.once(signal, () => void stopCurrent().finally(() => process.exit(130)))
 }
 for (const one of engines) {
   current = await startEngine(one)
@@ -57,9 +57,14 @@ for (const one of engines) {
   try {
     await measureEngine(current)
   } finally {
-    await current.stop()
-    current = undefined
+    await stopCurrent()
   }
+}
+
+async function stopCurrent(): Promise<void> {
+  const engine = current
+  current = undefined
+  await engine?.stop()
 }
 
 async function measureEngine(engine: BenchEngine): Promise<void> {
