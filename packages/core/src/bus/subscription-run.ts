@@ -228,7 +228,8 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
     await flow.whenIdle(() => [run], options.drainMs)
     run.dirty = true
     await topicRuns.get(run.topic)?.committer.flush()
-    const clean = isIdle(run)
+    // A lease that was lost meanwhile stores no progress any more: what was handled last may not be in it.
+    const clean = leases.has(run) && isIdle(run)
     forget(run)
     incident('partition-released', run)
     return clean

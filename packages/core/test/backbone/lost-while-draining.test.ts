@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest'
+import type { Consumer, Engine } from '../../src/driver.ts'
+import { createMillrace, MillraceError } from '../../src/index.ts'
+import { memory } from '../../src/memory.ts'
+import { testRuntime } from '../../src/testing.ts'
+import { OrderPlaced } from './order-placed.ts'
+
+interface Watched {
+  readonly engine: Engine
+  /** What was given back, each with whether it was said to be clean. */
+  readonly givenBack: { readonly partition: number; readonly clean: boolean }[]
+  /** From now on progress is not stored, until `fail` ends the calls under way. */
+  hold(): void
+  fail(): void
+}
+
+/** An engine that can hold up the settles of one process. */
+function watched(source: Engine): Watched {
+  const givenBack: Watched['givenBack'] = []
+  let holding = false
+  let held: (() => void)[] = []
+  const slow = (consumer: Consumer): Consumer => ({
+    ...consumer,
+    async settle(progress) {
+      if (!holding) return consumer.settle(progress)
+      await new Promise<void>((resolve) => held.push(resolve))
+      throw new MillraceError('engine_unreachable', 'The connection broke.', { retriable: true })
+    },
+  })
+  return {
+    givenBack,
+    hold: () => void (holding = true),
+    fail() {
+      holding = false
+      for (const resolve of held) resolve()
+      held = []
+    },
+    engine: {
+      name: source.name,
+      open(runtime) {
+        const driver = source.open(runtime)
+        const { leases } = driver.stores
+        return {
+          ...driver,
+          transport: Object.assign(Object.create(driver.transport) as typeof driver.transport, {
+            consume: (what: Parameters<typeof driver.transport.consume>[0]) => slow(driver.transport.consume(what)),
+          }),
+          stores: {
+            ...driver.stores,
+            leases: {
+              ...leases,
+              async giveBack(lease) {
+                givenBack.push({ partition: lease.partition, clean: lease.clean })
+                await leases.giveBack(lease)
+              },
+            },
+          },
+        }
+      },
+    },
+  }
+}
+
+test('a partition that was lost while it was handed over is not said to be clean', async () => {
+  const runtime = testRuntime(3)
+  const engine = memory()
+  const first = watched(engine)
+  const one = createMillrace({ name: 'one', engine: first.engine, runtime, topics: { order: { partitions: 2 } } })
+  let handled = 0
+  const subscribing = one.subscribe(OrderPlaced, () => void (handled += 1), { group: 'g' })
+  await runtime.advance(1_000)
+  await subscribing
+  first.hold()
+  for (const orderId of ['a', 'b', 'c', 'd', 'e', 'f']) void one.publish(OrderPlaced, { orderId })
+  await runtime.advanceUntil(() => handled === 6)
+  const other = createMillrace({ name: 'two', engine, runtime })
+  void other.subscribe(OrderPlaced, () => {}, { group: 'g' })
+  const driver = engine.open(runtime)
+  void driver.transport.connect()
+  await runtime.advance(4_000)
+  // The first is asked for a partition and waits for its progress to be stored; then somebody holds it for dead.
+  expect(first.givenBack).toEqual([])
+  const { members, partitions } = await driver.stores.leases.observe('g')
+  const owner = partitions[0]?.owner ?? ''
+  const count = members.find(({ member }) => member === owner)?.count ?? -1
+  await driver.stores.leases.expel(owner, count)
+  await runtime.advance(4_000)
+  first.fail()
+  await runtime.advanceUntil(() => first.givenBack.length > 0)
+  expect(first.givenBack.map(({ clean }) => clean)).not.toContain(true)
+})
