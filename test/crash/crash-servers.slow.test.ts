@@ -3,7 +3,7 @@ import { describe, it } from 'vitest'
 import { killsOf, proveCrashes, timeoutOf } from './crash-proof.ts'
 import { HARNESS_POINTS, SERVER_POINTS } from './points.ts'
 
-const KILLS = killsOf(40)
+const KILLS = killsOf(30)
 const hasPostgres = await available('postgres')
 const hasRedis = await available('redis-server')
 const points = [...SERVER_POINTS, ...HARNESS_POINTS]

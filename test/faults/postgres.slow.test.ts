@@ -10,7 +10,7 @@ const hasPooler = await available('pgbouncer')
 describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
   it(
     'has no connection left: what has one goes on, the others are told and get in later',
-    { timeout: 120_000 },
+    { timeout: 120_000, concurrent: true },
     async () => {
       await using server = await POSTGRES.start({ settings: { max_connections: String(MOST_CONNECTIONS) } })
       await using scene = createScene({ name: 'postgres-connections', url: server.url, publishTimeoutMs: 2_000 })
@@ -28,27 +28,31 @@ describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
     },
   )
 
-  it('ends all of its sessions, the listening ones too: events are found again', { timeout: 120_000 }, async () => {
-    await using server = await POSTGRES.start()
-    await using scene = createScene({ name: 'postgres-sessions', url: server.url })
-    await scene.join()
-    await scene.join()
-    scene.load()
-    await scene.progress()
-    const others = `FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`
-    const listening = await psql(server.url, `SELECT pg_terminate_backend(pid) ${others} AND query LIKE 'LISTEN%'`)
-    expect(listening).toContain('t')
-    await scene.progress()
-    for (let times = 0; times < 3; times += 1) {
-      await psql(server.url, `SELECT pg_terminate_backend(pid) ${others}`)
+  it(
+    'ends all of its sessions, the listening ones too: events are found again',
+    { timeout: 120_000, concurrent: true },
+    async () => {
+      await using server = await POSTGRES.start()
+      await using scene = createScene({ name: 'postgres-sessions', url: server.url })
+      await scene.join()
+      await scene.join()
+      scene.load()
       await scene.progress()
-    }
-    expect((await scene.finish()).violations).toEqual([])
-  })
+      const others = `FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`
+      const listening = await psql(server.url, `SELECT pg_terminate_backend(pid) ${others} AND query LIKE 'LISTEN%'`)
+      expect(listening).toContain('t')
+      await scene.progress()
+      for (let times = 0; times < 3; times += 1) {
+        await psql(server.url, `SELECT pg_terminate_backend(pid) ${others}`)
+        await scene.progress()
+      }
+      expect((await scene.finish()).violations).toEqual([])
+    },
+  )
 
   it(
     'has a transaction open that holds the horizon: nothing waits for it, nothing is skipped',
-    { timeout: 120_000 },
+    { timeout: 120_000, concurrent: true },
     async () => {
       await using server = await POSTGRES.start()
       await using scene = createScene({ name: 'postgres-horizon', url: server.url })
@@ -65,25 +69,29 @@ describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
     },
   )
 
-  it('accepts no writes for a while: it is said so, and goes on by itself', { timeout: 120_000 }, async () => {
-    await using server = await POSTGRES.start()
-    await using scene = createScene({ name: 'postgres-read-only', url: server.url, publishTimeoutMs: 1_500 })
-    await scene.join()
-    scene.load()
-    await scene.progress()
-    await readOnly(server.url, 'on')
-    await lasting(2_500)
-    await readOnly(server.url, 'off')
-    await scene.progress()
-    const { violations, counts } = await scene.finish()
-    expect(violations).toEqual([])
-    expect(counts.rejected + counts.unknown).toBeGreaterThan(0)
-    expect(failuresOf(scene)).not.toContain('internal')
-  })
+  it(
+    'accepts no writes for a while: it is said so, and goes on by itself',
+    { timeout: 120_000, concurrent: true },
+    async () => {
+      await using server = await POSTGRES.start()
+      await using scene = createScene({ name: 'postgres-read-only', url: server.url, publishTimeoutMs: 1_500 })
+      await scene.join()
+      scene.load()
+      await scene.progress()
+      await readOnly(server.url, 'on')
+      await lasting(2_500)
+      await readOnly(server.url, 'off')
+      await scene.progress()
+      const { violations, counts } = await scene.finish()
+      expect(violations).toEqual([])
+      expect(counts.rejected + counts.unknown).toBeGreaterThan(0)
+      expect(failuresOf(scene)).not.toContain('internal')
+    },
+  )
 
   it.skipIf(!hasPooler)(
     'stands behind pgbouncer in transaction mode, which is killed and comes back',
-    { timeout: 120_000 },
+    { timeout: 120_000, concurrent: true },
     async () => {
       await using server = await POSTGRES.start()
       await using pooler = await startPgbouncer(server)
