@@ -34,7 +34,7 @@ export interface CrashRun extends CrashReport {
 const ARMED_EVERY = 3
 
 /** Kills of workers between two kills of their server. */
-const SERVER_EVERY = 25
+const SERVER_EVERY = 10
 
 /** Kills, pauses, adds and removes workers on one engine, heals, drains, and judges what they wrote down. */
 export async function crashRun(options: CrashRunOptions): Promise<CrashRun> {
