@@ -44,6 +44,8 @@ export interface SideLaneOptions {
 }
 
 const LOOK_EVERY_MS = 1_000
+/** An empty lane is filled by this member itself, which knows, by this process, which hints, or by an operator elsewhere. */
+const LOOK_AT_EMPTY_MS = 5_000
 const LOOK_SOON_MS = 5
 const DUE_LIMIT = 200
 
@@ -78,10 +80,10 @@ export function createSideLane(options: SideLaneOptions): SideLane {
       const counts = await store.counts(group)
       let held = 0
       for (const run of options.partitions()) held += run.lane.size
-      if (counts.waiting + counts.parked + counts.keys > 0 || held > 0) {
-        for (const run of options.partitions()) if (run.state === 'active') await lookInto(run)
-      }
-      schedule(Math.min(LOOK_EVERY_MS, Math.max(LOOK_SOON_MS, counts.nextDueMs || LOOK_EVERY_MS)))
+      const empty = counts.waiting + counts.parked + counts.keys + held === 0
+      if (!empty) for (const run of options.partitions()) if (run.state === 'active') await lookInto(run)
+      const restMs = empty ? LOOK_AT_EMPTY_MS : LOOK_EVERY_MS
+      schedule(Math.min(restMs, Math.max(LOOK_SOON_MS, counts.nextDueMs || restMs)))
     } catch (error) {
       if (!isMillraceError(error, 'closed')) options.onError(error)
       schedule(LOOK_EVERY_MS)
