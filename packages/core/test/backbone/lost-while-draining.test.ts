@@ -51,7 +51,7 @@ function watched(source: Engine): Watched {
               ...leases,
               async giveBack(lease) {
                 givenBack.push({ partition: lease.partition, clean: lease.clean })
-                await leases.giveBack(lease)
+                return leases.giveBack(lease)
               },
             },
           },
