@@ -2,6 +2,7 @@ import { type Runtime, wait } from '@millrace/core/driver'
 import type { Pool, PoolClient } from 'pg'
 import type { Settings } from '../settings.ts'
 import { closedError, ignoreFailure } from './client.ts'
+import { endWithin } from './end-within.ts'
 import { isPassing, toEngineError } from './postgres-error.ts'
 
 /** Connections of the pool, for whoever gives them back. */
@@ -38,7 +39,12 @@ export function createConnections(
   let away = false
   let closed = false
   let shared: { readonly client: Promise<PoolClient>; users: number; broken: boolean } | undefined
+  const open = new Set<PoolClient>()
   pool.on('error', ignoreFailure)
+  if (settings.pool === undefined) {
+    pool.on('connect', (client) => void open.add(client))
+    pool.on('remove', (client) => void open.delete(client))
+  }
 
   async function acquire(): Promise<PoolClient> {
     const deadline = runtime.monotonic() + settings.connectTimeoutMs
@@ -98,7 +104,12 @@ export function createConnections(
       closed = true
     },
     async end() {
-      if (settings.pool === undefined) await pool.end().catch(ignoreFailure)
+      if (settings.pool === undefined)
+        await endWithin(
+          () => pool.end(),
+          () => open,
+          runtime,
+        )
       else pool.removeListener('error', ignoreFailure)
     },
   }

@@ -2,6 +2,7 @@ import type { Runtime, Timer } from '@millrace/core/driver'
 import type { Client } from 'pg'
 import { clientConfig, ignoreFailure, importPg } from '../database/client.ts'
 import type { Database } from '../database/database.ts'
+import { endWithin } from '../database/end-within.ts'
 import type { Settings } from '../settings.ts'
 import type { TopicChanges } from './topic-changes.ts'
 
@@ -141,7 +142,13 @@ export function createNotices(options: NoticesOptions): Notices {
       giveUp()
       // A client that is still connecting never tells that it was ended: it is let through first.
       await connecting?.catch(ignoreFailure)
-      await client?.end().catch(ignoreFailure)
+      const listening = client
+      if (listening !== undefined)
+        await endWithin(
+          () => listening.end(),
+          () => [listening],
+          runtime,
+        )
     },
   }
 }
