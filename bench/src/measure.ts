@@ -20,11 +20,11 @@ export function measureIn(place: Place, contender: string, tasks: readonly Task[
   })
 }
 
+/** Runs a contender in a place. */
+export type RunIn = (contender: string, task: Task) => Promise<Measurement>
+
 /** Gives a fresh, empty place to run contenders in. */
-export async function inPlace<Result>(
-  place: Place,
-  use: (run: (contender: string, task: Task) => Promise<Measurement>) => Promise<Result>,
-): Promise<Result> {
+export async function inPlace<Result>(place: Place, use: (run: RunIn) => Promise<Result>): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
   try {
     await place.reset()
