@@ -111,4 +111,20 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
     expect(violations).toEqual([])
     expect(counts.uncleanClaims, 'nobody took over').toBeGreaterThan(0)
   })
+
+  it('lets a member close while its server cannot be reached', { timeout: 60_000, concurrent: true }, async () => {
+    await using server = await ground.start()
+    await using proxy = await startFaultProxy(server.url)
+    await using scene = createScene({ name: `network-close-${ground.name}`, url: server.url })
+    const member = await scene.join(ground.impatient(proxy.url))
+    scene.load()
+    await scene.progress()
+    const held = proxy.next('held')
+    await proxy.set({ hold: 'both' })
+    await held
+    scene.fell(member)
+    await member.close({ timeoutMs: 0 })
+    await scene.join()
+    expect((await scene.finish()).violations).toEqual([])
+  })
 })
