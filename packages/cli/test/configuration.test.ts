@@ -81,7 +81,9 @@ test('flags come before variables, variables before the configuration, and that 
 test('an engine that cannot be used is named without its secrets', async () => {
   const cwd = project()
   const refusals: readonly (readonly [string, number, RegExp])[] = [
-    ['postgres://me:s3cr:et@/#%@host/db', 2, /npm install @millrace\/postgres/],
+    ['nats://me:s3cr:et@/#%@host/db', 2, /npm install @millrace\/nats/],
+    ['postgres://me:s3cr:et@/#%@host/db', 2, /not the URL of a PostgreSQL/],
+    ['redis://me:s3cr:et@/#%@host/db', 2, /redis:\/\//],
     ['sqlit:./app.db', 2, /Did you mean sqlite\?/],
     ['./app.db', 2, /no scheme/],
     ['sqlite:./app.db?synchronus=full', 2, /synchronous/],
