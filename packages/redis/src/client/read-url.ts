@@ -36,6 +36,8 @@ export function readUrl(url: string): RedisPlace {
   const [, scheme = '', userInfo, hosts = '', path = '', query = ''] = URL_FORM.exec(url) ?? []
   const form = Object.hasOwn(SCHEMES, scheme.toLowerCase()) ? SCHEMES[scheme.toLowerCase()] : undefined
   if (form === undefined) throw invalid('This')
+  // A password with a bare / or ? ends up in what looks like host, path and query: then nothing of them is shown.
+  if (`${path}?${query}`.includes('@')) throw invalid('This (write / ? # and @ of a password as %2F %3F %23 %40)')
   const nodes = hosts.split(',').map((host) => readNode(host, form.kind === 'sentinel' ? 26_379 : 6_379))
   const shown = `${scheme.toLowerCase()}://${hosts}${path === '' ? '' : `/${path}`}`
   const isPlain = form.kind === 'alone' && nodes.length === 1 && /^\d{0,5}$/.test(path)

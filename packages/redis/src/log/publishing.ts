@@ -1,4 +1,4 @@
-import { abortedError, MillraceError, type PublishOutcome, type PublishRecord } from '@millrace/core/driver'
+import { abortedError, isMillraceError, MillraceError, type PublishOutcome, type PublishRecord } from '@millrace/core/driver'
 import { type Connection, isOutcomeUnknown } from '../client/connection.ts'
 import { headerOf } from '../entry.ts'
 import { positionOfId } from '../position.ts'
@@ -127,7 +127,8 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
   async function replicated(log: string): Promise<void> {
     const { waitReplicas, callTimeoutMs } = redis.settings
     if (waitReplicas === 0) return
-    const has = Number(await redis.call(['WAIT', String(waitReplicas), String(Math.ceil(callTimeoutMs / 2))], log))
+    const waiting = redis.call(['WAIT', String(waitReplicas), String(Math.ceil(callTimeoutMs / 2))], log)
+    const has = Number(await waiting.catch((error: unknown) => Promise.reject(notConfirmed(error))))
     if (has >= waitReplicas) return
     throw new MillraceError(
       'engine_unreachable',
@@ -190,6 +191,13 @@ function readReply(
       outcomes[index] = { outcome: 'duplicate', partition, position: positionOfId(id), body }
     }
   }
+}
+
+/** The server has the events; whatever kept it from saying that replicas have them does not take that back. */
+function notConfirmed(error: unknown): unknown {
+  if (!isMillraceError(error)) return error
+  const { code, message, retriable, cause, facts } = error
+  return new MillraceError(code, message, { retriable, cause, facts: { ...facts, sent: true } })
 }
 
 /** What the server refuses now and may take in a moment: sent again by the core, which loses nothing by that. */

@@ -17,6 +17,14 @@ local function is_under(place, token)
   return lease and string.match(lease, '^[^\\n]*') == token
 end
 
+-- Asked before anything is written: while a slot moves, the first key that is not here ends a script half done.
+local seen = {}
+local function must_be_here(place)
+  if seen[place] then return end
+  seen[place] = true
+  redis.call('EXISTS', PREFIX .. 'queues:' .. place, PREFIX .. 'sizes:' .. place, PREFIX .. 'parked:' .. place, PREFIX .. 'heads:' .. place, PREFIX .. 'resting')
+end
+
 local function members(place, name, limit)
   return redis.call('ZRANGEBYLEX', PREFIX .. 'queues:' .. place, '[' .. name .. '\\0', '(' .. name .. '\\1', 'LIMIT', 0, limit)
 end
@@ -85,6 +93,7 @@ local fresh = {}
 local count = 0
 for index = 4, #ARGV, 8 do
   if ARGV[2] ~= '' and not is_under(ARGV[index], ARGV[2]) then return 'fenced' end
+  must_be_here(ARGV[index])
   local identity = ARGV[index + 3]
   if not fresh[identity] and redis.call('HEXISTS', KEYS[3], identity) == 0 then
     fresh[identity] = true
@@ -127,6 +136,7 @@ export const SETTLE_LANE: Script = script(
   `${LANE}
 local place = ARGV[2]
 if not is_under(place, ARGV[3]) then return 'fenced' end
+must_be_here(place)
 local index = 5
 for _ = 1, tonumber(ARGV[4]) do
   remove(ARGV[index])
@@ -163,6 +173,7 @@ return { redis.call('HGETALL', ARGV[1] .. 'sizes:' .. ARGV[2]), redis.call('SMEM
 export const UNPARK: Script = script(
   'unpark',
   `${LANE}
+must_be_here(ARGV[2])
 unpark(ARGV[2], ARGV[3])
 return 1
 `,

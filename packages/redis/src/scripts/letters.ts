@@ -29,6 +29,7 @@ export const PUT_LETTERS: Script = script(
   `${LETTERS}
 for index = 5, #ARGV, 7 do
   if not is_under(ARGV[index], ARGV[2]) then return 'fenced' end
+  must_be_here(ARGV[index])
 end
 for index = 5, #ARGV, 7 do
   local place, identity, fingerprint, name, failed, sample, rest = unpack(ARGV, index, index + 6)
@@ -67,6 +68,7 @@ export const REMOVE_LETTERS: Script = script(
   'remove-letters',
   `${LETTERS}
 local removed = {}
+for index = 2, #ARGV, 6 do must_be_here(ARGV[index + 1]) end
 for index = 2, #ARGV, 6 do
   local id, place, name, position, waiting, rest = unpack(ARGV, index, index + 5)
   local stored = redis.call('HGET', KEYS[5], id)
