@@ -39,7 +39,8 @@ export interface OutboxStore {
 
   /**
    * Rows of committed transactions, oldest first, each key's in the order of its commits. Leaves out every row of a
-   * key (of a topic) of which a row is not due yet. Does not remove them.
+   * key (of a topic) of which a row is not due yet, or that lies behind a row of its key that has failed: that one is tried
+   * alone, so that none passes it. Does not remove them.
    */
   take(limit: number): Promise<readonly OutboxRow[]>
 

@@ -20,7 +20,9 @@ export function outboxInMemory(now: () => number): OutboxInMemory {
   let lease: RelayLease = { owner: undefined, token: 0, count: 0 }
   const holds = (token: number): boolean => lease.owner !== undefined && lease.token === token
   const isHeldUp = (row: Row): boolean =>
-    rows.some(({ topic, key, due }) => topic === row.topic && key === row.key && key !== undefined && due > now())
+    rows
+      .filter(({ topic, key, attempts }) => topic === row.topic && key === row.key && key !== undefined && attempts > 0)
+      .some(({ rowId, due }) => due > now() || Number(rowId) < Number(row.rowId))
 
   return {
     commit(row) {

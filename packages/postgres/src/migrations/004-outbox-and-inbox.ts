@@ -68,7 +68,8 @@ BEGIN
   RETURN QUERY
   SELECT o.n, o.topic, o.type, o.source, o.id, o.key, o.correlation, o.body, o.attempts FROM $S.outbox o
   WHERE o.place > 0 AND o.due <= v_now AND NOT EXISTS (
-    SELECT 1 FROM $S.outbox f WHERE f.attempts > 0 AND f.topic = o.topic AND f.key = o.key AND f.due > v_now)
+    SELECT 1 FROM $S.outbox f WHERE f.attempts > 0 AND f.topic = o.topic AND f.key = o.key
+      AND (f.due > v_now OR f.place < o.place))
   ORDER BY o.place LIMIT p_limit;
 END $$;
 

@@ -2,11 +2,12 @@ import type { FailingRow, OutboxRow, OutboxStatus, RelayLease } from '@millrace/
 import type { ReaderState } from './reader-state.ts'
 
 const MOST_COUNTED = 10_000
-/** A key rests from its first row that is not due: what came before it may go, and what comes after it may not. */
+/** A key rests while a row that has failed is not due; when it is, that row goes alone, lest those behind it pass it again. */
 const TAKE = `
   SELECT n, topic, type, source, id, key, correlation, body, attempts FROM outbox AS o
   WHERE due <= ?1 AND NOT EXISTS (
-    SELECT 1 FROM outbox AS f WHERE f.attempts > 0 AND f.topic = o.topic AND f.key = o.key AND f.due > ?1)
+    SELECT 1 FROM outbox AS f WHERE f.attempts > 0 AND f.topic = o.topic AND f.key = o.key
+      AND (f.due > ?1 OR f.n < o.n))
   ORDER BY n LIMIT ?2`
 
 interface Row {
