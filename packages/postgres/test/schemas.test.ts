@@ -8,6 +8,7 @@ import { MIGRATIONS } from '../src/migrations/migrations.ts'
 import { settingsOf } from '../src/settings.ts'
 import { loggingRuntime, openDriver, recordOf, recordsOf } from './driver.ts'
 import { ask, freshSchema, hasPostgres, testServer } from './test-server.ts'
+import { until } from './until.ts'
 
 describe.skipIf(!hasPostgres)('schemas, roles and migrations', () => {
   afterAll(async () => (await testServer()).stop())
@@ -108,6 +109,28 @@ describe.skipIf(!hasPostgres)('schemas, roles and migrations', () => {
     })
     await Promise.all(drivers.map(({ transport }) => transport.connect()))
     expect((await ask(url, `SELECT version FROM ${schema}.schema_version`))[0]?.['version']).toBe(MIGRATIONS.length)
+  })
+
+  test('a pool whose password is apart from a URL is heard of notifications too', async () => {
+    const { hostname, port, username, password, pathname } = new URL((await testServer()).url)
+    const pool = new Pool({
+      host: hostname,
+      port: Number(port),
+      user: decodeURIComponent(username),
+      password: decodeURIComponent(password),
+      database: pathname.slice(1),
+      max: 4,
+    })
+    onTestFinished(() => pool.end())
+    const { driver } = await openDriver({ pool })
+    await driver.transport.ensureTopic('t', { partitions: 1 })
+    const signal = new AbortController()
+    const waiting = driver.transport.read({ topic: 't', limit: 1, waitMs: 60_000, signal: signal.signal })
+    await until(async () =>
+      (await driver.diagnose()).some(({ check, level }) => check === 'notifications' && level === 'fine'),
+    )
+    signal.abort()
+    await waiting
   })
 
   test('a pool of the application is used and left open', async () => {

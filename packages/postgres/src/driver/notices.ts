@@ -160,5 +160,8 @@ const NOTIFY =
 function listenConfig(settings: Settings): ReturnType<typeof clientConfig> {
   const { listen, pool } = settings
   if (typeof listen === 'string') return { ...clientConfig(settings, {}), connectionString: listen }
-  return pool === undefined ? clientConfig(settings, {}) : (pool.options as ReturnType<typeof clientConfig>)
+  if (pool === undefined) return clientConfig(settings, {})
+  const options = pool.options as ReturnType<typeof clientConfig>
+  // The pool hides the password from copies.
+  return options.password === undefined ? options : { ...options, password: options.password }
 }
