@@ -47,6 +47,8 @@ export function postgresFromUrl(url: string): Engine {
   for (const [name, text] of new URLSearchParams(query)) {
     if (isUrlOption(name)) options[name] = READERS[name](text, name)
     else if (CLIENT_PARAMETERS.has(name)) kept.append(name, text)
+    // The rest of a password with a bare "?" in it would be repeated in the error.
+    else if (!/^\w+$/.test(name)) throw badAddress()
     else throw unknownOption(name, [...Object.keys(READERS), ...CLIENT_PARAMETERS])
   }
   return postgres({ ...options, url: kept.size === 0 ? address : `${address}?${kept.toString()}` })
@@ -54,6 +56,13 @@ export function postgresFromUrl(url: string): Engine {
 
 function isUrlOption(name: string): name is UrlOption {
   return Object.hasOwn(READERS, name)
+}
+
+function badAddress(): MillraceError {
+  return new MillraceError(
+    'engine_url_invalid',
+    'That is not the URL of a PostgreSQL. Write postgres://user:password@host:5432/database, with special characters of the password as %XX.',
+  )
 }
 
 function oneOf<const Value extends string>(allowed: readonly Value[]): (text: string, name: string) => Value {

@@ -149,6 +149,7 @@ test('options and URLs are checked, without a word of the URL', () => {
   expect(codeOf(() => postgres('postgres://user:sec ret@ho st/db'))).toBe('engine_url_invalid')
   expect(codeOf(() => postgres({ url, pool: new Pool() }))).toBe('config_invalid')
   expect(codeOf(() => postgresFromUrl(`${url}?shema=x`))).toBe('engine_option_unknown')
+  expect(codeOf(() => postgresFromUrl('postgres://user:half?of-secret@host/db'))).toBe('engine_url_invalid')
   expect(codeOf(() => postgresFromUrl(`${url}?pollEveryMs=soon`))).toBe('engine_url_invalid')
   const engine = postgresFromUrl(`${url}?schema=other&pollEveryMs=500&sslmode=disable`)
   expect(engine.name).toBe('postgres://host/db?schema=other')
