@@ -83,7 +83,12 @@ describe.runIf(await available('redis-server'))('a cluster', () => {
     await expect(add(later)).rejects.toMatchObject({ code: 'engine_busy', retriable: true })
     for (const { url } of cluster.nodes) await askRedis(url, 'CLUSTER', 'SETSLOT', String(slot), 'STABLE')
     await add(later)
-    const due = await driver.stores.lane.due({ group: 'readers', topic: 'order', partition: later.partition, limit: 10 })
+    const due = await driver.stores.lane.due({
+      group: 'readers',
+      topic: 'order',
+      partition: later.partition,
+      limit: 10,
+    })
     expect(due.map((entry) => entry.record.id)).toEqual([later.id])
   })
 })

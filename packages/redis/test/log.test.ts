@@ -97,4 +97,45 @@ describe.runIf(await available('redis-server'))('the log on Redis', () => {
     expect(await publishOne(one)).toBe('stored')
     expect((await other.transport.read({ topic: 'order', limit: 5 })).length).toBe(1)
   })
+
+  test('a batch that has to look a topic up is not overtaken by the next', async () => {
+    const given = place()
+    const [driver, other] = [await connected(given), await connected(given)]
+    await other.transport.ensureTopic('elsewhere', { partitions: 1 })
+    const first = record()
+    const second = record()
+    await Promise.all([
+      driver.transport.publish([record({ topic: 'elsewhere' }), first]),
+      driver.transport.publish([second]),
+    ])
+    const read = await driver.transport.read({ topic: 'order', limit: 5 })
+    expect(read.map(({ id }) => id)).toEqual([first.id, second.id])
+  })
+
+  test('numbers that are given again after a loss are not taken for settled', async () => {
+    const given = place()
+    const driver = await connected(given)
+    const outcomes = await driver.transport.publish([record(), record(), record(), record()])
+    await driver.transport.seek('readers', 'order', 'latest')
+    const last = outcomes.flatMap((outcome) => (outcome.outcome === 'stored' ? [outcome.position] : [])).at(-1) ?? ''
+    // As after a failover to a replica that had none of them yet.
+    const base = `${given.prefix}{order/0}:`
+    await askRedis(server.url, 'DEL', `${base}log`, `${base}ids`)
+    await askRedis(
+      server.url,
+      'HSET',
+      `${base}meta`,
+      'n',
+      '0',
+      'bytes',
+      '0',
+      'ms',
+      String(Number(last.slice(0, 13)) + 1),
+    )
+    const unread = [record(), record(), record()]
+    await driver.transport.publish(unread)
+    await driver.transport.ensureTopic('order', { retention: { maxEvents: 1 } })
+    const held = await driver.transport.read({ topic: 'order', limit: 5 })
+    expect(held.map(({ id }) => id)).toEqual(unread.map(({ id }) => id))
+  })
 })

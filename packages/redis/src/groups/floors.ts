@@ -1,20 +1,26 @@
 import type { Connection } from '../client/connection.ts'
 import { placeName } from '../keys.ts'
-import { numberOf } from '../position.ts'
+import { type Place, placeOf } from '../position.ts'
 import type { Registry, Topic } from '../log/registry.ts'
 import { decodeProgress } from './progress.ts'
 
-/** Per partition the number up to which every group of the topic has settled; undefined where no group reads. */
+/**
+ * Per partition the place up to which every group of the topic has settled; undefined where no group reads. It is more than
+ * a number: after a failover that has lost events their numbers are given again, at a later time.
+ */
 export async function unreadFloors(
   redis: Connection,
   registry: Registry,
   topic: Topic,
-): Promise<readonly (number | undefined)[]> {
-  const floors: (number | undefined)[] = Array.from({ length: topic.partitions }, () => undefined)
+): Promise<readonly (Place | undefined)[]> {
+  const floors: (Place | undefined)[] = Array.from({ length: topic.partitions }, () => undefined)
   for (const progress of await progressOfGroups(redis, registry, topic)) {
     for (const [partition, text] of progress.entries()) {
       if (text === null) continue
-      floors[partition] = Math.min(floors[partition] ?? Infinity, numberOf(decodeProgress(text).settled))
+      const { settled } = decodeProgress(text)
+      const place = settled === undefined ? { ms: 0, n: 0 } : placeOf(settled)
+      const lowest = floors[partition]
+      if (lowest === undefined || isBefore(place, lowest)) floors[partition] = place
     }
   }
   return floors
@@ -34,4 +40,8 @@ export async function progressOfGroups(
       return (await redis.call(['HMGET', progress, ...fields], progress)) as readonly (string | null)[]
     }),
   )
+}
+
+function isBefore(one: Place, other: Place): boolean {
+  return one.ms < other.ms || (one.ms === other.ms && one.n < other.n)
 }

@@ -1,4 +1,10 @@
-import { abortedError, isMillraceError, MillraceError, type PublishOutcome, type PublishRecord } from '@millrace/core/driver'
+import {
+  abortedError,
+  isMillraceError,
+  MillraceError,
+  type PublishOutcome,
+  type PublishRecord,
+} from '@millrace/core/driver'
 import { type Connection, isOutcomeUnknown } from '../client/connection.ts'
 import { headerOf } from '../entry.ts'
 import { positionOfId } from '../position.ts'
@@ -40,10 +46,14 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
    * a cap, whose room the next one has to know.
    */
   const turns = new Map<string, Promise<unknown>>()
+  /** The end of the last look at topics: who asks for an unknown one is not overtaken by who need not. */
+  let sorted: Promise<unknown> = Promise.resolve()
 
   async function publish(records: readonly PublishRecord[]): Promise<readonly PublishOutcome[]> {
     const outcomes: Outcomes = records.map(() => undefined)
-    const shares = await sharesOf(records, outcomes)
+    const sorting = sorted.then(() => sharesOf(records, outcomes))
+    sorted = sorting
+    const shares = await sorting
     await Promise.all(shares.map((share) => send(share, records, outcomes)))
     return outcomes.map((outcome) => outcome ?? rejected(new MillraceError('internal', 'A record was left out.')))
   }

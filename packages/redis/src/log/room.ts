@@ -23,7 +23,7 @@ export async function roomOf(redis: Connection, registry: Registry, topic: Topic
   let events = maxEvents
   let bytes = maxBytes
   for (const { partition, n, trimmed, bytes: held } of states) {
-    const floor = Math.max(trimmed, floors[partition] ?? n)
+    const floor = Math.max(trimmed, floors[partition]?.n ?? n)
     const unread = Math.max(0, n - floor)
     events -= unread
     // Bodies of a partition are taken for equally long: reading them all would cost more than the cap is worth.

@@ -1,12 +1,15 @@
 import type { Retention } from '@millrace/core/driver'
 import type { Connection } from '../client/connection.ts'
 import { unreadFloors } from '../groups/floors.ts'
+import type { Place } from '../position.ts'
 import { TRIM, TRIM_PERMIT } from '../scripts/retention.ts'
 import type { Registry, Topic } from './registry.ts'
 import { type PartitionState, readStates } from './states.ts'
 
 /** Events that one call drops at most: some milliseconds of the server's time. */
 const CHUNK = 500
+
+const EVERYTHING: Place = { ms: Infinity, n: Infinity }
 
 /** Drops what is beyond the limits of a topic and may go. */
 export async function trimTopic(redis: Connection, registry: Registry, topic: Topic): Promise<void> {
@@ -34,18 +37,18 @@ interface PartitionTrim {
   readonly state: PartitionState
   readonly permit: string
   readonly share: Share
-  readonly floor: number | undefined
+  readonly floor: Place | undefined
 }
 
 async function trimPartition(
   redis: Connection,
   { topic, retention }: Topic,
-  { state, permit, share, floor = Infinity }: PartitionTrim,
+  { state, permit, share, floor = EVERYTHING }: PartitionTrim,
 ): Promise<void> {
   const { log, meta, ids, flows } = redis.keys.partition(topic, state.partition)
-  const upTo = retention.whenUnread === 'expire' ? Infinity : floor
+  const upTo = retention.whenUnread === 'expire' ? EVERYTHING : floor
   const before = retention.maxAgeMs === undefined ? 0 : redis.runtime.now() - retention.maxAgeMs
-  const limits = [upTo, CHUNK, floor, before, share.events, share.bytes].map(textOf)
+  const limits = [upTo.ms, upTo.n, CHUNK, floor.ms, floor.n, before, share.events, share.bytes].map(textOf)
   for (;;) {
     const dropped = await redis.run(TRIM, [log, meta, ids, flows], [permit, ...limits])
     if (Number(dropped) < CHUNK || redis.closing) return

@@ -26,8 +26,7 @@ return meta[2] or '0'
 
 /**
  * Drops events from the front of a partition with what is indexed of them. KEYS log, meta, ids, flows. ARGV permit, the
- * number up to which may be dropped, how many at most, number up to which unread ones are not counted as expired, drop
- * those recorded before (ms), drop until at most so many events, until at most so many bytes. Gives how many were dropped.
+ * time and number up to which may be dropped, how many at most, those up to which they are not counted as expired, drop those recorded before (ms), drop until at most so many events, until at most so many bytes. Gives how many were dropped.
  */
 export const TRIM: Script = script(
   'trim',
@@ -38,16 +37,16 @@ local clock = redis.call('TIME')
 if tonumber(meta[5] or '0') > clock[1] * 1000 + math.floor(clock[2] / 1000) then return 0 end
 if (meta[6] or '0') ~= ARGV[1] then return 0 end
 local n, bytes, expired, trimmed = tonumber(meta[1]), tonumber(meta[2]), tonumber(meta[3]), tonumber(meta[4])
-local upTo, read = tonumber(ARGV[2]), tonumber(ARGV[4])
-local before, mostEvents, mostBytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local entries = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[3])
+local upToMs, upTo, readMs, read = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local before, mostEvents, mostBytes = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local entries = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[4])
 local last
 local dropped = 0
 for _, entry in ipairs(entries) do
   local ms, number = string.match(entry[1], '^(%d+)%-(%d+)$')
-  number = tonumber(number)
-  if number > upTo then break end
-  local isOld = tonumber(ms) < before
+  ms, number = tonumber(ms), tonumber(number)
+  if ms > upToMs or (ms == upToMs and number > upTo) then break end
+  local isOld = ms < before
   if not isOld and n - number + 1 <= mostEvents and bytes <= mostBytes then break end
   local id, source, correlation = string.match(entry[2][2], '^([^\\n]*)\\n([^\\n]*)\\n([^\\n]*)')
   local known = redis.call('HGET', KEYS[3], id)
@@ -62,7 +61,7 @@ for _, entry in ipairs(entries) do
   end
   if correlation ~= '' then redis.call('ZREM', KEYS[4], correlation .. '\\n' .. entry[1]) end
   bytes = bytes - #entry[2][4]
-  if number > read then expired = expired + 1 end
+  if ms > readMs or (ms == readMs and number > read) then expired = expired + 1 end
   trimmed = number
   last = entry[1]
   dropped = dropped + 1
