@@ -6,6 +6,8 @@ export interface NodeRedisKind<Client extends NodeRedisClient> {
   make(keepTrying: () => boolean): Client
   readonly clustered: boolean
   readonly keepsOrder: boolean
+  /** The pause after so many attempts to open a connection anew, for clients that give up by themselves. */
+  pause?(retries: number): Promise<void>
   send(client: Client, args: readonly string[], key: string | undefined): Promise<unknown>
 }
 
@@ -49,7 +51,7 @@ export function ownNodeRedisLink<Client extends NodeRedisClient>(kind: NodeRedis
       connected = false
       client = open()
       void destroy(old)
-      void reopen()
+      void reopen(0)
     },
     subscriber: () => ownNodeRedisLink(kind),
     async subscribe(channel, onMessage) {
@@ -63,13 +65,18 @@ export function ownNodeRedisLink<Client extends NodeRedisClient>(kind: NodeRedis
     },
   }
 
-  async function reopen(): Promise<void> {
+  async function reopen(retries: number): Promise<void> {
     const opened = client
     try {
       await opened.connect()
     } catch (error) {
       for (const { onError } of listeners) onError(error as Error)
-      return
+      void destroy(opened)
+      // A client of a cluster gives up when no node answers, and never tries again by itself.
+      await kind.pause?.(retries)
+      if (closed || client !== opened || kind.pause === undefined) return
+      client = open()
+      return reopen(retries + 1)
     }
     if (closed || client !== opened) return
     connected = true

@@ -26,14 +26,18 @@ async function ownLink(settings: Settings, runtime: Runtime): Promise<RedisLink>
       connectTimeout: connectTimeoutMs,
       ...(place.tls ? { tls: true as const, ...tls } : {}),
       // Full jitter over a doubling bound, so that many clients of a restarted server do not come at once.
-      reconnectStrategy: (retries: number, cause: Error) =>
-        keepTrying() ? Math.round(runtime.random() * Math.min(LONGEST_PAUSE_MS, 50 * 2 ** retries)) : cause,
+      reconnectStrategy: (retries: number, cause: Error) => (keepTrying() ? pauseMs(retries) : cause),
     },
   })
+  const pauseMs = (retries: number): number =>
+    Math.round(runtime.random() * Math.min(LONGEST_PAUSE_MS, 50 * 2 ** retries))
+  const pause = (retries: number): Promise<void> =>
+    new Promise((resolve) => void runtime.setTimer(resolve, pauseMs(retries)))
   if (place.kind === 'cluster') {
     return ownNodeRedisLink({
       clustered: true,
       keepsOrder: false,
+      pause,
       make: (keepTrying) =>
         library.createCluster({
           rootNodes: place.nodes.map(({ host, port }) => ({ socket: { host, port } })),
@@ -46,6 +50,7 @@ async function ownLink(settings: Settings, runtime: Runtime): Promise<RedisLink>
     return ownNodeRedisLink({
       clustered: false,
       keepsOrder: false,
+      pause,
       make: (keepTrying) =>
         library.createSentinel({
           name: place.master,
