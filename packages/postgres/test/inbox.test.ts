@@ -77,6 +77,28 @@ describe.skipIf(!hasPostgres)('the inbox of PostgreSQL', () => {
     await until(async () => (await marks()).length === 2)
     expect(await marks()).toEqual(['1 after 0', '2 after 1'])
   })
+
+  test.each([
+    ['ROLLBACK', []],
+    ['COMMIT', ['1']],
+    ['ROLLBACK; BEGIN', []],
+  ])('a handler that ends its transaction with %s fails, and is not taken for applied', async (end, left) => {
+    const { millrace, schema, marks } = await start()
+    await millrace.subscribe(
+      StepTaken,
+      async ({ data }, { tx }) => {
+        const client = tx.client as PoolClient
+        await client.query(`INSERT INTO ${schema}.marks (mark) VALUES ($1)`, [String(data.number)])
+        await client.query(end)
+      },
+      { group: 'g', from: 'earliest', inbox: true, retry: { attempts: 1 } },
+    )
+    await millrace.publish(StepTaken, { key: 'k', number: 1 })
+    await until(async () => (await millrace.deadLetters.list({ group: 'g' })).length === 1)
+    const [letter] = await millrace.deadLetters.list({ group: 'g' })
+    expect(letter?.error.code).toBe('transaction_invalid')
+    expect(await marks()).toEqual(left)
+  })
 })
 
 const WORKING = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"

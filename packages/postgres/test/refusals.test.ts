@@ -47,6 +47,19 @@ describe.skipIf(!hasPostgres)('what a server refuses is one clear error', () => 
     expect(error.message).not.toContain('not-the-secret')
   })
 
+  test('a role whose transactions would not see what came before them', async () => {
+    const { url } = await testServer()
+    await ask(url, "DROP ROLE IF EXISTS strict; CREATE ROLE strict LOGIN SUPERUSER PASSWORD 'x'")
+    await ask(url, "ALTER ROLE strict SET default_transaction_isolation = 'repeatable read'")
+    const own = new URL(url)
+    own.username = 'strict'
+    own.password = 'x'
+    expect(await refused({ url: own.href, schema: freshSchema() })).toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringMatching(/repeatable read.*default_transaction_isolation/s),
+    })
+  })
+
   test('a role without rights is told who should migrate', async () => {
     const { url } = await testServer()
     await ask(url, "DROP ROLE IF EXISTS nobody; CREATE ROLE nobody LOGIN PASSWORD 'x'")

@@ -1,4 +1,4 @@
-import { askRedis, available, type EngineServer, startRedis } from 'engines'
+import { askRedis, available, type EngineServer, startFaultProxy, startRedis } from 'engines'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../../conformance/src/eventually.ts'
 import type { RedisOptions } from '../src/index.ts'
@@ -37,6 +37,25 @@ describe.runIf(await available('redis-server'))('the log on Redis', () => {
     expect(
       (await driver.transport.read({ topic: 'order', limit: 5 })).map(({ position }) => position.slice(14)),
     ).toEqual(['00000000000001', '00000000000002'])
+  })
+
+  test('a server that has forgotten its scripts lets no batch overtake another', async () => {
+    const given = place()
+    const direct = await connected(given)
+    await using proxy = await startFaultProxy(server.url)
+    const driver = await connected({ ...given, url: proxy.url })
+    await askRedis(server.url, 'SCRIPT', 'FLUSH')
+    // The server is asked, and its answer is on its way for as long as another process needs to bring the script back.
+    await proxy.set({ hold: 'toClient' })
+    const heard = proxy.next('held')
+    const first = driver.transport.publish([record({ id: 'first' })])
+    await heard
+    await publishOne(direct, { id: 'between' })
+    const second = driver.transport.publish([record({ id: 'second' })])
+    await proxy.set({})
+    await Promise.all([first, second])
+    const ids = (await direct.transport.read({ topic: 'order', limit: 9 })).map(({ id }) => id)
+    expect(ids.filter((id) => id !== 'between')).toEqual(['first', 'second'])
   })
 
   test('what is indexed of an event goes with it', async () => {

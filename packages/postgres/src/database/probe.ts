@@ -20,7 +20,7 @@ export async function probeServer(sql: Sql, where: string): Promise<ServerFacts>
     `SELECT current_setting('server_version') AS version, current_setting('server_version_num') AS number,
        pg_is_in_recovery() AS standby, current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages,
        current_setting('synchronous_commit') AS commit, current_setting('synchronous_standby_names') AS standbys,
-       current_setting('transaction_read_only') AS readonly`,
+       current_setting('transaction_read_only') AS readonly, current_setting('default_transaction_isolation') AS isolation`,
   )
   const facts = {
     version: String(row?.['version']),
@@ -41,6 +41,13 @@ export async function probeServer(sql: Sql, where: string): Promise<ServerFacts>
       'engine_read_only',
       `PostgreSQL at ${where} is a read-only standby. Reading from it could miss events: connect to the primary.`,
       { retriable: true },
+    )
+  }
+  if (row?.['isolation'] !== 'read committed') {
+    throw new MillraceError(
+      'config_invalid',
+      `PostgreSQL at ${where} begins transactions as ${String(row?.['isolation'])}, in which a publish would not see what came before it. ` +
+        'Let the user begin them as usual: ALTER ROLE ... SET default_transaction_isolation = "read committed".',
     )
   }
   return { ...facts, durability: durabilityOf(facts) }

@@ -17,6 +17,8 @@ const CHUNK = 2_000
 const IDLE_EVERY_MS = 120_000
 /** Segments grow slowly: so many looks for limits come to one for segments. */
 const SEGMENTS_EVERY_MS = 30_000
+/** While somebody reads in a long transaction no segment can be dropped, and each try holds up publishes for a moment. */
+const DROP_AGAIN_MS = 30_000
 
 export function createUpkeep({
   settings,
@@ -33,6 +35,7 @@ export function createUpkeep({
   let failed = false
   let closed = false
   let again = false
+  let dropAfter = 0
 
   function within(ms: number): void {
     if (closed) return
@@ -79,7 +82,7 @@ export function createUpkeep({
         await database.run('SELECT $S.rotate_1($1, $2, $3)', name, settings.segmentEvents, settings.segmentAgeMs)
       if (limited) dropped += await dropOld(name)
     }
-    while (!closed && (await dropDoomed())) dropped += 1
+    while (!closed && runtime.monotonic() >= dropAfter && (await dropDoomed())) dropped += 1
     return dropped > 0
   }
 
@@ -94,8 +97,10 @@ export function createUpkeep({
   }
 
   async function dropDoomed(): Promise<boolean> {
-    const row = await database.first<{ id: number | null }>('SELECT $S.drop_doomed_1() AS id')
-    return typeof row?.id === 'number'
+    const row = await database.first<{ id: number | null; left: boolean }>(DROP_DOOMED)
+    if (typeof row?.id === 'number') return true
+    if (row?.left === true) dropAfter = runtime.monotonic() + DROP_AGAIN_MS
+    return false
   }
 
   within(IDLE_EVERY_MS / 60)
@@ -108,6 +113,9 @@ export function createUpkeep({
     },
   }
 }
+
+const DROP_DOOMED = `
+  SELECT d.id, d.id IS NULL AND EXISTS (SELECT 1 FROM $S.doomed_segments) AS left FROM (SELECT $S.drop_doomed_1() AS id) d`
 
 /** The topics that have limits and hold something, or whose segment is large or old; one row without a name for doomed segments. */
 const LOOK = `

@@ -31,8 +31,8 @@ export function createInboxStore(
       const session = createSession(client, pool, database)
       try {
         await session.ask('BEGIN', [])
-        const { rows } = await session.ask(SEEN, [entry.group, entry.source, entry.id, entry.generation])
-        if (rows.length === 0) return openWork(session, entry, handlers)
+        const { rows } = await session.ask(SEEN, [entry.group, entry.source, entry.id, entry.generation, markOf(entry)])
+        if ((rows[0] as { seen: boolean } | undefined)?.seen === false) return openWork(session, entry, handlers)
         await session.end('ROLLBACK')
         return 'seen'
       } catch (error) {
@@ -43,10 +43,18 @@ export function createInboxStore(
   }
 }
 
-const SEEN = 'SELECT 1 FROM $S.inbox WHERE group_name = $1 AND source = $2 AND id = $3 AND generation = $4'
+/** Marks the transaction as ours, until it ends. */
+const SEEN = `
+  SELECT set_config('millrace.inbox', $5, true) AS mark, EXISTS (
+    SELECT 1 FROM $S.inbox WHERE group_name = $1 AND source = $2 AND id = $3 AND generation = $4) AS seen`
+/** In another transaction than the one that was marked nothing is added: the effects of the handler are not in it. */
 const ADD = `
-  INSERT INTO $S.inbox (group_name, source, id, generation, keep_until) VALUES ($1, $2, $3, $4, $S.now_ms() + $5)
-  ON CONFLICT DO NOTHING`
+  WITH marked AS (SELECT current_setting('millrace.inbox', true) IS NOT DISTINCT FROM $6 AS same),
+  added AS (
+    INSERT INTO $S.inbox (group_name, source, id, generation, keep_until)
+    SELECT $1, $2, $3, $4, $S.now_ms() + $5 FROM marked m WHERE m.same
+    ON CONFLICT DO NOTHING RETURNING 1)
+  SELECT m.same, EXISTS (SELECT 1 FROM added) AS added FROM marked m`
 /** Until the commit nobody can claim the partition, so that a lease that is held now is held then. */
 const HOLD_LEASE = `
   SELECT 1 FROM $S.progress q WHERE q.token = $4 AND q.group_id = (SELECT id FROM $S.groups WHERE name = $1)
@@ -107,8 +115,10 @@ function openWork(session: Session, entry: InboxEntry, handlers: HandlerTransact
       const held = await session.ask(HOLD_LEASE, [group, lease.topic, lease.partition, lease.token])
       if (held.rows.length === 0) return 'fenced'
     }
-    const added = await session.ask(ADD, [group, source, id, generation, keepMs])
-    return added.rowCount === 0 ? 'seen' : 'applied'
+    const { rows } = await session.ask(ADD, [group, source, id, generation, keepMs, markOf(entry)])
+    const row = rows[0] as { same: boolean; added: boolean } | undefined
+    if (row?.same !== true) throw endedByHandler()
+    return row.added ? 'applied' : 'seen'
   }
 
   return {
@@ -129,6 +139,18 @@ function openWork(session: Session, entry: InboxEntry, handlers: HandlerTransact
       await session.end('ROLLBACK')
     },
   }
+}
+
+function markOf({ group, source, id, generation }: InboxEntry): string {
+  return JSON.stringify([group, source, id, generation])
+}
+
+function endedByHandler(): MillraceError {
+  return new MillraceError(
+    'transaction_invalid',
+    'The handler has ended the transaction of its inbox (COMMIT, ROLLBACK, or the transaction() of a query builder on tx.client), ' +
+      'so that its effects cannot be applied once. Run statements on tx.client, and leave the transaction to Millrace; savepoints are fine.',
+  )
 }
 
 function listOf(statements: SqlStatement | readonly SqlStatement[]): readonly SqlStatement[] {

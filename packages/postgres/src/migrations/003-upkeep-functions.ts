@@ -113,7 +113,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION $S.drop_doomed_1() RETURNS integer LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms'
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
 AS $$
 DECLARE v_id integer;
 BEGIN

@@ -109,11 +109,11 @@ export function createConnection(
         throw redisError(error, where)
       }
     },
-    async run({ source, sha }, keys, args) {
+    async run({ source, sha, ordered }, keys, args) {
       if (closing) throw closedError(where)
       const rest = [String(keys.length), ...keys, ...args]
       try {
-        return await send(['EVALSHA', sha, ...rest], keys[0])
+        if (!ordered) return await send(['EVALSHA', sha, ...rest], keys[0])
       } catch (error) {
         if (!isReply(error) || !(error as Error).message.startsWith('NOSCRIPT')) throw redisError(error, where)
       }

@@ -87,14 +87,14 @@ export function redisError(error: unknown, where: string): MillraceError {
     return new MillraceError(meaning.code, `${meaning.text.replace('%', where)}${detailOf(word, text)}`, {
       retriable: meaning.retriable ?? false,
       facts: { reply: word },
-      cause: error,
+      cause: bare(error),
     })
   }
   if (/attempted to access a non local key/i.test(text)) {
     // The keys that a call names are here, those that its script makes are already there.
     return new MillraceError('engine_busy', `${where} moves the slot at this moment.`, {
       retriable: true,
-      cause: error,
+      cause: bare(error),
       facts: { reply: 'TRYAGAIN' },
     })
   }
@@ -102,19 +102,19 @@ export function redisError(error: unknown, where: string): MillraceError {
     return new MillraceError(
       'engine_busy',
       `${where} has no connection left (maxclients). Raise maxclients, or look for who holds the connections: CLIENT LIST.`,
-      { retriable: true, cause: error, facts: { reply: 'ERR' } },
+      { retriable: true, cause: bare(error), facts: { reply: 'ERR' } },
     )
   }
   if (/unknown (?:redis )?(?:command|subcommand)/i.test(text)) {
     return new MillraceError(
       'engine_version',
       `${where} does not know a command that Millrace needs: ${text.slice(0, 120)}. It is too old (7.0 is needed), or the command was renamed or disabled.`,
-      { cause: error, facts: { reply: 'ERR' } },
+      { cause: bare(error), facts: { reply: 'ERR' } },
     )
   }
   if (isReply(error)) {
     return new MillraceError('internal', `${where} answered with an error: ${text.slice(0, 200)}`, {
-      cause: error,
+      cause: bare(error),
       facts: { reply: word },
     })
   }
@@ -123,7 +123,7 @@ export function redisError(error: unknown, where: string): MillraceError {
     `${where} cannot be reached: ${text.slice(0, 200) || 'the connection was lost'}.`,
     {
       retriable: true,
-      cause: error,
+      cause: bare(error),
     },
   )
 }
@@ -140,4 +140,13 @@ function firstWord(text: string): string {
 /** What NOPERM says holds the name of the command or key, and no secret. */
 function detailOf(word: string, text: string): string {
   return word === 'NOPERM' ? ` It said: ${text.slice(0, 160)}` : ''
+}
+
+/** What clients add to their errors, such as the arguments of the command, may be the body of an event: it is left out. */
+function bare(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined
+  const kept: Error & { code?: unknown } = new Error(error.message)
+  kept.name = error.name
+  if ('code' in error) kept.code = error.code
+  return kept
 }

@@ -84,4 +84,5 @@ if n >= first then
 end
 return { stamp, first, odd }
 `,
+  { ordered: true },
 )
