@@ -11,12 +11,29 @@ import { stayAlive } from './stay-alive.ts'
 /** The transport over one schema. */
 export function createTransport(life: Lifecycle): Transport {
   const { current } = life
+  let isClosed = false
+  let release: (() => void) | undefined
+
+  /** From now on until `close`, as the sockets do while the server is there: whoever waits for its return must not end in silence. */
+  function keepProcess(): void {
+    if (isClosed || release !== undefined) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    release = resolve
+    void stayAlive(promise)
+  }
+
   return {
     get capabilities() {
       return current().capabilities
     },
-    connect: () => stayAlive(life.connect()),
-    close: life.close,
+    async connect() {
+      await stayAlive(life.connect())
+      keepProcess()
+    },
+    async close() {
+      isClosed = true
+      await life.close().finally(() => release?.())
+    },
     async ensureTopic(topic, options = {}) {
       const { database, upkeep } = current()
       const info = await ensureTopic(database, topic, options)
@@ -25,7 +42,7 @@ export function createTransport(life: Lifecycle): Transport {
     },
     ensureGroup: async (group, topics, from) => ensureGroup(current().database, group, topics, from),
     list: async () => list(current().database),
-    publish: async (records, options) => stayAlive(publishRecords(current(), records, options?.signal)),
+    publish: async (records, options) => publishRecords(current(), records, options?.signal),
     consume: (options) => createConsumer(current(), options),
     read: async (query) => readRecords(current(), query),
     lag: async (topic, group) => lag(current().database, topic, group),
