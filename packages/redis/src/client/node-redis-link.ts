@@ -6,6 +6,8 @@ export interface NodeRedisKind<Client extends NodeRedisClient> {
   make(keepTrying: () => boolean): Client
   readonly clustered: boolean
   readonly keepsOrder: boolean
+  /** Resolves when no connection is being opened: one that is when a client of a cluster closes would stay open. */
+  opened?(client: Client): Promise<unknown>
   /** The pause after so many attempts to open a connection anew, for clients that give up by themselves. */
   pause?(retries: number): Promise<void>
   send(client: Client, args: readonly string[], key: string | undefined): Promise<unknown>
@@ -61,6 +63,7 @@ export function ownNodeRedisLink<Client extends NodeRedisClient>(kind: NodeRedis
     async close() {
       closed = true
       if (client.isOpen === false) return
+      await kind.opened?.(client)
       await Promise.resolve(client.close()).catch(() => destroy(client))
     },
   }

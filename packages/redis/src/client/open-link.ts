@@ -43,6 +43,8 @@ async function ownLink(settings: Settings, runtime: Runtime): Promise<RedisLink>
           rootNodes: place.nodes.map(({ host, port }) => ({ socket: { host, port } })),
           defaults: options(keepTrying),
         }),
+      opened: ({ masters, replicas, pubSubNode }) =>
+        Promise.allSettled([...masters, ...replicas, pubSubNode].map(async (node) => node?.connectPromise)),
       send: (client, args, key) => client.sendCommand(key, false, [...args]),
     })
   }
