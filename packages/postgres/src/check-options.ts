@@ -1,5 +1,4 @@
-import { MillraceError } from '@millrace/core/driver'
-import { unknownOption } from './option-names.ts'
+import { MillraceError, unknownOption } from '@millrace/core/driver'
 import { type PostgresOptions, type Settings, settingsOf } from './settings.ts'
 
 /** The least that each number may be. */
@@ -19,7 +18,7 @@ const OTHERS = ['url', 'pool', 'client', 'listen']
 /** Refuses options that do not exist or make no sense. Throws `engine_option_unknown`, `engine_url_invalid`, `config_invalid`. */
 export function checkOptions(given: PostgresOptions, settings: Settings): void {
   const known = [...OTHERS, ...Object.keys(settingsOf({}))]
-  for (const name of Object.keys(given)) if (!known.includes(name)) throw unknownOption(name, known)
+  for (const name of Object.keys(given)) if (!known.includes(name)) throw unknownOption('PostgreSQL', name, known)
   for (const [name, least] of Object.entries(LEAST)) {
     const value = settings[name as keyof Settings]
     if (Number.isSafeInteger(value) && Number(value) >= least) continue

@@ -1,5 +1,4 @@
-import { type Engine, MillraceError } from '@millrace/core/driver'
-import { unknownOption } from './option-names.ts'
+import { type Engine, MillraceError, unknownOption } from '@millrace/core/driver'
 import { postgres } from './postgres.ts'
 import type { PostgresOptions } from './settings.ts'
 
@@ -49,7 +48,7 @@ export function postgresFromUrl(url: string): Engine {
     else if (CLIENT_PARAMETERS.has(name)) kept.append(name, text)
     // The rest of a password with a bare "?" in it would be repeated in the error.
     else if (!/^\w+$/.test(name)) throw badAddress()
-    else throw unknownOption(name, [...Object.keys(READERS), ...CLIENT_PARAMETERS])
+    else throw unknownOption('PostgreSQL', name, [...Object.keys(READERS), ...CLIENT_PARAMETERS])
   }
   return postgres({ ...options, url: kept.size === 0 ? address : `${address}?${kept.toString()}` })
 }

@@ -1,5 +1,4 @@
-import { MillraceError } from '@millrace/core/driver'
-import { unknownOption } from './option-names.ts'
+import { MillraceError, unknownOption } from '@millrace/core/driver'
 import type { Settings } from './settings.ts'
 
 const OPTIONS = [
@@ -28,7 +27,7 @@ const LEAST = {
 /** Refuses options that do not exist or make no sense. Throws `engine_option_unknown`, `config_invalid`. */
 export function checkOptions(given: object, settings: Settings): void {
   for (const name of Object.keys(given)) {
-    if (!OPTIONS.some((known) => known === name)) throw unknownOption(name, OPTIONS)
+    if (!OPTIONS.some((known) => known === name)) throw unknownOption('Redis', name, OPTIONS)
   }
   for (const [name, least] of Object.entries(LEAST)) {
     const value = settings[name as keyof typeof LEAST]

@@ -1,6 +1,5 @@
-import { MillraceError } from '@millrace/core/driver'
+import { MillraceError, unknownOption } from '@millrace/core/driver'
 import { readUrl } from './client/read-url.ts'
-import { unknownOption } from './option-names.ts'
 import type { RedisOptions } from './settings.ts'
 
 type UrlOption = Exclude<keyof RedisOptions, 'url' | 'client' | 'tls'>
@@ -23,7 +22,7 @@ const READERS: { readonly [Name in UrlOption]: (text: string, name: string) => s
 export function optionsOfUrl(url: string): RedisOptions {
   const options: Record<string, unknown> = { url: url.split('?', 1)[0] }
   for (const [name, text] of readUrl(url).query) {
-    if (!isUrlOption(name)) throw unknownOption(name, Object.keys(READERS))
+    if (!isUrlOption(name)) throw unknownOption('Redis', name, Object.keys(READERS))
     options[name] = READERS[name](text, name)
   }
   return options as RedisOptions

@@ -1,5 +1,4 @@
-import { MillraceError } from '@millrace/core/driver'
-import { unknownOption } from './option-names.ts'
+import { MillraceError, unknownOption } from '@millrace/core/driver'
 import type { Settings } from './settings.ts'
 
 /** The least that each number may be. */
@@ -15,7 +14,7 @@ const LEAST: Partial<Record<keyof Settings, number>> = {
 /** Refuses options that do not exist or make no sense. Throws `engine_option_unknown`, `config_invalid`. */
 export function checkOptions(given: object, settings: Settings): void {
   const known = Object.keys(settings)
-  for (const name of Object.keys(given)) if (!known.includes(name)) throw unknownOption(name, known)
+  for (const name of Object.keys(given)) if (!known.includes(name)) throw unknownOption('SQLite', name, known)
   for (const [name, least] of Object.entries(LEAST)) {
     const value = settings[name as keyof Settings]
     if (value === undefined || (Number.isSafeInteger(value) && Number(value) >= least)) continue

@@ -1,5 +1,4 @@
-import { type Engine, MillraceError } from '@millrace/core/driver'
-import { unknownOption } from './option-names.ts'
+import { type Engine, MillraceError, unknownOption } from '@millrace/core/driver'
 import type { SqliteOptions } from './settings.ts'
 import { sqlite } from './sqlite.ts'
 
@@ -33,7 +32,7 @@ export function sqliteFromUrl(url: string): Engine {
   }
   const options: Record<string, unknown> = { path }
   for (const [name, text] of new URLSearchParams(match?.[2] ?? '')) {
-    if (!isUrlOption(name)) throw unknownOption(name, Object.keys(READERS))
+    if (!isUrlOption(name)) throw unknownOption('SQLite', name, Object.keys(READERS))
     options[name] = READERS[name](text, name)
   }
   return sqlite(options as unknown as SqliteOptions)

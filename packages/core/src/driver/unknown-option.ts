@@ -1,19 +1,19 @@
-import { MillraceError } from '@millrace/core/driver'
+import { MillraceError } from '../runtime/error.ts'
 
-/** The error for an option that does not exist, with the name that was probably meant. */
-export function unknownOption(name: string, known: readonly string[]): MillraceError {
+/** The error for an option that an engine (`SQLite`) does not have, with the name that was probably meant: `engine_option_unknown`. */
+export function unknownOption(engine: string, name: string, known: readonly string[]): MillraceError {
   const nearest = known
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
     .sort((left, right) => left.distance - right.distance)[0]
   const close = nearest !== undefined && nearest.distance <= Math.max(2, name.length / 3)
   const hint = close ? `Did you mean "${nearest.candidate}"?` : `Known are: ${known.join(', ')}.`
-  return new MillraceError('engine_option_unknown', `The Redis engine has no option "${name}". ${hint}`, {
+  return new MillraceError('engine_option_unknown', `The ${engine} engine has no option "${name}". ${hint}`, {
     path: name,
   })
 }
 
 /** Levenshtein's distance: how many letters to insert, remove or replace. */
-export function editDistance(left: string, right: string): number {
+function editDistance(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, index) => index)
   for (let i = 1; i <= left.length; i++) {
     const next = [i]
