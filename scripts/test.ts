@@ -8,7 +8,15 @@ import { runTests } from './run-tests.ts'
 import type { Tier } from './run-tests.ts'
 
 const tiers: readonly Tier[] = ['unit', 'slow', 'all']
-const programs: readonly Program[] = ['redis-server', 'postgres', 'pgbouncer', 'chromium', 'strace']
+const programs: readonly Program[] = [
+  'redis-server',
+  'postgres',
+  'pgbouncer',
+  'chromium',
+  'strace',
+  'valkey-server',
+  'postgres-18',
+]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -20,7 +20,11 @@ describe('docs/bad-input.md', () => {
       return /^[A-Z]\d$/.test(name) && path !== undefined ? [[name, path] as const] : []
     }),
   )
-  const lines = rows('docs/bad-input.md').filter(([line = '']) => /^\d+$/.test(line))
+  const all = rows('docs/bad-input.md').filter(([line = '']) => line.startsWith('Line') || /^\d/.test(line))
+  const firstOfTasks = all.findIndex(([line]) => line === 'Line of tasks') + 1
+  const afterTasks = all.findIndex(([line], at) => at > firstOfTasks && line === 'Line')
+  const ofTasks = all.slice(firstOfTasks, afterTasks)
+  const lines = all.toSpliced(firstOfTasks, ofTasks.length).filter(([line = '']) => /^\d+$/.test(line))
 
   test.each([...files])('%s, %s, exists', (_name, file) => expect(existsSync(join(root, file))).toBe(true))
 
@@ -35,9 +39,55 @@ describe('docs/bad-input.md', () => {
     }
   })
 
+  test('every line of tasks names tests that are listed', () => {
+    const named = ofTasks.map(([line, , , tests = '']) => [line, tests.split(', ').filter((name) => !files.has(name))])
+    expect(named).toEqual(ofTasks.map(([line]) => [line, []]))
+    expect(ofTasks.flatMap(([line = '']) => line.split(', ').flatMap(linesOf)).filter((line) => line > 0)).toEqual(
+      expect.arrayContaining([
+        ...range(1, 7),
+        ...range(11, 18),
+        23,
+        24,
+        ...range(26, 28),
+        30,
+        31,
+        ...range(61, 64),
+        67,
+        68,
+      ]),
+    )
+  })
+
   test('the lines on events, publishing, handlers, HTTP, streams, the command and dead letters are all there', () => {
     const wanted = [...range(1, 42), ...range(51, 58), 60, 61, ...range(62, 66), 76]
     expect(lines.map(([line]) => Number(line))).toEqual(wanted)
+  })
+})
+
+describe('docs/comparison.md', () => {
+  const page = 'docs/comparison.md'
+  const claims = rows(page).filter(([what = '', ours = '']) => what !== 'What' && /^\*\*(yes|partly|no)\*\*/.test(ours))
+  const proofs = claims.flatMap(([what = '', ours = '']) =>
+    [...ours.matchAll(/\]\(\.\.\/([^)]+\.ts)\) "([^"]+)"/g)].map(([, path = '', name = '']) => ({ what, path, name })),
+  )
+
+  test('has a row for each thing and each complaint', () => {
+    expect(claims.length).toBeGreaterThan(75)
+    expect(claims.filter(([what = '']) => /^\d+\. /.test(what)).map(([what = '']) => Number.parseInt(what))).toEqual(
+      range(1, 15),
+    )
+  })
+
+  test.each(proofs)('$what: $path has the test "$name"', ({ path, name }) => {
+    expect(existsSync(join(root, path))).toBe(true)
+    expect(read(path)).toContain(name)
+  })
+
+  test('shows by a test whatever it claims, and links no test without its name', () => {
+    const proven = new Set(proofs.map(({ what }) => what))
+    const unproven = claims.filter(([what = '', ours = '']) => !ours.startsWith('**no**') && !proven.has(what))
+    expect(unproven.map(([what]) => what)).toEqual([])
+    expect(read(page).match(/\]\(\.\.\/[^)]+\.ts\)/g)?.length).toBe(proofs.length)
   })
 })
 
@@ -62,6 +112,12 @@ describe('docs/observability.md', () => {
     expect(metricsIn(page)).toEqual(metricsIn(read('packages/server/src/metrics/metrics.ts')))
   })
 })
+
+/** `5` is one line, `1-7` are seven. */
+function linesOf(text: string): number[] {
+  const [from = 0, to = from] = text.split('-').map(Number)
+  return range(from, to)
+}
 
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, at) => from + at)

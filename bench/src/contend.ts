@@ -8,6 +8,7 @@ const CONTENDERS: Readonly<Record<string, () => Promise<Run>>> = {
   'millrace-redis': async () => (await import('./contenders/millrace-redis.ts')).run,
   'millrace-postgres': async () => (await import('./contenders/millrace-postgres.ts')).run,
   'millrace-ingest': async () => (await import('./contenders/millrace-ingest.ts')).run,
+  'millrace-supervisor': async () => (await import('./contenders/millrace-supervisor.ts')).run,
   'bare-sqlite': async () => (await import('./contenders/bare-sqlite.ts')).run,
   'bare-redis': async () => (await import('./contenders/bare-redis.ts')).run,
   'bare-postgres': async () => (await import('./contenders/bare-postgres.ts')).run,

@@ -3,10 +3,22 @@ export interface Place {
   readonly url?: string
   /** Brings it to an empty state; called before each measurement. */
   reset(): Promise<void>
+  /** Does what the engine would do by itself in the background after a large load, and waits for it; says what that was. */
+  calm?(): Promise<string>
 }
 
 /** The scenarios in which peers do the same work. */
-export type ComparedScenario = 'publish' | 'publish-batch' | 'consume' | 'roundtrip' | 'latency' | 'idle'
+export type ComparedScenario =
+  | 'publish'
+  | 'publish-batch'
+  | 'consume'
+  | 'roundtrip'
+  | 'latency'
+  | 'idle'
+  | 'tasks-enqueue'
+  | 'tasks-enqueue-batch'
+  | 'tasks-process'
+  | 'tasks-latency'
 
 /** Another product that does the same work. */
 export interface Peer {

@@ -2,13 +2,13 @@ import type { BenchEngine } from './engine.ts'
 import type { Extent } from './extent.ts'
 import { measureIn } from './measure.ts'
 import { median, standalone, type Line } from './report.ts'
+import type { Scenario } from './scenario.ts'
 import { growth } from './scenarios/growth.ts'
-import { idle } from './scenarios/idle.ts'
+import { idle, idleTasks } from './scenarios/idle.ts'
 import { memory } from './scenarios/memory.ts'
+import { supervisor } from './scenarios/supervisor.ts'
+import { taskScenarios } from './scenarios/tasks.ts'
 import { versus } from './versus.ts'
-
-/** Measures one scenario on one engine; no lines where it has no meaning there. */
-type Scenario = (engine: BenchEngine, extent: Extent) => Promise<readonly Line[]>
 
 const BACKLOG = 100_000
 
@@ -60,6 +60,9 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       runs,
       note: 'publish to handler, idle, one process',
     }),
+  ...taskScenarios,
+  'tasks-idle': idleTasks,
+  'tasks-supervisor': supervisor,
   memory,
   growth,
   ingest,

@@ -12,6 +12,8 @@ export interface Versus {
   readonly fill?: number
   readonly runs: number
   readonly note: string
+  /** False where the bare client has nothing like it. Default true. */
+  readonly hasLimit?: boolean
 }
 
 /** Runs ours, the bare client and each peer in turn, `runs` times, and gives a line per peer. */
@@ -25,7 +27,8 @@ export async function versus(engine: BenchEngine, options: Versus): Promise<read
   for (let round = 0; round < options.runs; round += 1) {
     ours.push(await measureIn(engine.place, `millrace-${engine.name}`, tasksOf(options, 4)))
     // The bare client gathers what is asked for at once, as ours does with batches.
-    limits.push((await measureIn(engine.place, engine.limit.contender, tasksOf(options, 1_000))).value)
+    if (options.hasLimit !== false)
+      limits.push((await measureIn(engine.place, engine.limit.contender, tasksOf(options, 1_000))).value)
     for (const { peer, share, values } of peers) {
       const place = peer.place ?? engine.place
       values.push((await measureIn(place, peer.contender, tasksOf(options, 2, share))).value)
@@ -42,7 +45,9 @@ function tasksOf({ task, fill }: Versus, fillInFlight: number, share = 1): reado
     count: part(task.count),
     inFlight: task.what === 'fill' ? fillInFlight : task.inFlight,
   }
-  return fill === undefined ? [measured] : [{ what: 'fill', count: part(fill), inFlight: fillInFlight }, measured]
+  return fill === undefined
+    ? [measured]
+    : [{ ...task, what: 'fill', count: part(fill), inFlight: fillInFlight }, measured]
 }
 
 interface Results {
@@ -58,8 +63,7 @@ function linesOf(options: Versus, { ours, limits, peers }: Results): readonly Li
   const base: Line = {
     ...standalone(scenario, ours[0] ?? {}, { unit, ours: median(values), runs, note }),
     ...(p99s.length === 0 ? {} : { p99: median(p99s) }),
-    limit: median(limits),
-    ofLimit: median(ratios(values, limits, better)),
+    ...(limits.length === 0 ? {} : { limit: median(limits), ofLimit: median(ratios(values, limits, better)) }),
   }
   if (peers.length === 0) return [base]
   return peers.map(({ peer, values: theirs }) => ({

@@ -1,20 +1,37 @@
 /** What a contender is asked to do, and where. */
 export interface Work {
-  readonly what: 'publish' | 'consume' | 'roundtrip' | 'latency' | 'fill' | 'drain' | 'ingest' | 'idle'
-  /** Events; seconds of `idle`. */
+  readonly what:
+    | 'publish'
+    | 'consume'
+    | 'roundtrip'
+    | 'latency'
+    | 'fill'
+    | 'drain'
+    | 'ingest'
+    | 'idle'
+    | 'fill-later'
+    | 'schedules'
+    | 'supervise'
+  /** True: as tasks with priorities, delays and dedupe switched on, where a contender has them. */
+  readonly asTasks?: boolean
+  /** Events; seconds of `idle`, and of the tenfold rate of `supervise`. */
   readonly count: number
-  /** Calls that wait at once. */
+  /** Calls that wait at once; tasks a second before the step of `supervise`. */
   readonly inFlight: number
   /** A folder of its own, for engines that are files. */
   readonly folder: string
   /** The engine's URL, for engines that are servers. */
   readonly url?: string
+  /** Where ours keeps what it has in that engine: the name of a schema, a prefix or a file. Default `millrace`. */
+  readonly space?: string
 }
 
 /** What it measured: events a second, milliseconds, mebibytes or commands a minute, by the scenario. */
 export interface Measured {
   readonly value: number
   readonly p99?: number
+  /** Further figures by name. */
+  readonly more?: Readonly<Record<string, number>>
   /** What belongs to the figure. */
   readonly note?: string
   readonly engine: string

@@ -1,4 +1,5 @@
 export { available } from './available.ts'
+export { freePort } from './free-port.ts'
 export { chromiumPath } from './chromium.ts'
 export { ensureInstalled, installed } from './installed.ts'
 export type { Program } from './installed.ts'

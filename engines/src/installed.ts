@@ -2,9 +2,10 @@ import { execFile } from 'node:child_process'
 import { access, constants, readdir } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { fetchProgram, findFetched, isFetched, type FetchedProgram } from './fetched.ts'
 
-/** The programs that tests use and npm cannot bring. */
-export type Program = 'redis-server' | 'postgres' | 'pgbouncer' | 'chromium' | 'strace' | 'libfaketime'
+/** The programs that tests use and the packages of the repository do not bring. */
+export type Program = 'redis-server' | 'postgres' | 'pgbouncer' | 'chromium' | 'strace' | 'libfaketime' | FetchedProgram
 
 /** The Debian package of a program, where it has another name. */
 const PACKAGES: Partial<Record<Program, string>> = { postgres: 'postgresql' }
@@ -34,6 +35,7 @@ export function ensureInstalled(program: Program): Promise<string> {
 
 /** Where the program is, if it is there. */
 export async function installed(program: Program): Promise<string | undefined> {
+  if (isFetched(program)) return findFetched(program)
   const folders = (process.env['PATH'] ?? '').split(delimiter)
   if (program === 'postgres') folders.unshift(...(await postgresFolders()))
   if (program === 'libfaketime') folders.unshift(...(await libraryFolders('faketime')))
@@ -51,6 +53,7 @@ export async function installed(program: Program): Promise<string | undefined> {
 async function findOrInstall(program: Program): Promise<string> {
   const found = await installed(program)
   if (found !== undefined) return found
+  if (isFetched(program)) return fetchProgram(program)
   if (process.getuid?.() !== 0)
     throw new Error(`${program} is missing; install it: sudo apt-get install ${packageOf(program)}`)
   // One at a time: apt locks its database.

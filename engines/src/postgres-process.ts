@@ -19,6 +19,8 @@ export interface PostgresProcessOptions {
   readonly port?: number | undefined
   /** Where its data folder is made. Default: the system's temporary folder. */
   readonly inside?: string | undefined
+  /** Default: the PostgreSQL of the system. */
+  readonly program?: 'postgres' | 'postgres-18'
   /** Fills the data folder, which does not exist yet. Default: a new, empty cluster. */
   readonly fill?: (data: string) => Promise<void>
 }
@@ -36,12 +38,13 @@ export const POSTGRES_PASSWORD = 'mill race'
 
 /** Starts PostgreSQL on the loopback interface, without a unix socket, with a data folder of its own. */
 export async function startPostgresProcess(options: PostgresProcessOptions): Promise<PostgresProcess> {
-  const file = await postgresProgram('postgres')
+  const { program: wanted = 'postgres' } = options
+  const file = await postgresProgram('postgres', wanted)
   const folder = await createDataFolder(options.name, options.inside)
   const data = join(folder, 'data')
   try {
     await giveAway(folder)
-    await (options.fill ?? newCluster)(data)
+    await (options.fill ?? ((empty) => newCluster(empty, wanted)))(data)
     await appendFile(join(data, 'postgresql.conf'), configurationFile({ ...BASICS, ...options.settings }))
     const start = (port: number): Promise<ServerProcess> => {
       const [program = file, ...args] = asPostgres(file, '-D', data, '-p', String(port))
@@ -58,7 +61,11 @@ export async function startPostgresProcess(options: PostgresProcessOptions): Pro
 
 /** Runs a program of PostgreSQL to its end, as the user that may. */
 export async function runPostgresProgram(name: string, ...args: readonly string[]): Promise<string> {
-  const [program = name, ...rest] = asPostgres(await postgresProgram(name), ...args)
+  return runAsPostgres(await postgresProgram(name), args)
+}
+
+async function runAsPostgres(file: string, args: readonly string[]): Promise<string> {
+  const [program = file, ...rest] = asPostgres(file, ...args)
   const env = { ...process.env, LC_ALL: 'C.UTF-8', PGPASSWORD: POSTGRES_PASSWORD }
   const { stdout } = await promisify(execFile)(program, rest, { cwd: '/', env })
   return stdout
@@ -71,16 +78,20 @@ const BASICS: Readonly<Record<string, string>> = {
   log_min_messages: 'warning',
 }
 
-async function newCluster(data: string): Promise<void> {
+async function newCluster(data: string, program: NonNullable<PostgresProcessOptions['program']>): Promise<void> {
   const passwordFile = join(data, '..', 'password')
   await writeFile(passwordFile, `${POSTGRES_PASSWORD}\n`)
   const login = ['--username', POSTGRES_USER, '--pwfile', passwordFile, '--auth', 'scram-sha-256']
-  await runPostgresProgram('initdb', '-D', data, ...login, '--encoding', 'UTF8', '--no-sync')
+  const initdb = await postgresProgram('initdb', program)
+  await runAsPostgres(initdb, ['-D', data, ...login, '--encoding', 'UTF8', '--no-sync'])
 }
 
 /** The other programs lie beside `postgres`. */
-async function postgresProgram(name: string): Promise<string> {
-  return join(dirname(await realpath(await ensureInstalled('postgres'))), name)
+async function postgresProgram(
+  name: string,
+  beside: NonNullable<PostgresProcessOptions['program']> = 'postgres',
+): Promise<string> {
+  return join(dirname(await realpath(await ensureInstalled(beside))), name)
 }
 
 /** The command as the user that PostgreSQL's package brings, where this process is root: PostgreSQL refuses to run as root. The process keeps its number. */

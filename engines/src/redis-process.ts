@@ -19,6 +19,8 @@ export interface RedisProcessOptions {
   readonly port?: number | undefined
   /** Where its data folder is made. Default: the system's temporary folder. */
   readonly inside?: string | undefined
+  /** Default: Redis. Valkey is another server that speaks the same protocol. */
+  readonly program?: 'redis-server' | 'valkey-server' | undefined
   /** Runs as a sentinel, which writes what it learns into its configuration file. */
   readonly sentinel?: boolean
 }
@@ -31,7 +33,7 @@ export interface RedisProcess extends EngineServer {
 
 /** Starts redis-server on the loopback interface with a data folder of its own. */
 export async function startRedisProcess(options: RedisProcessOptions): Promise<RedisProcess> {
-  const file = await ensureInstalled('redis-server')
+  const file = await ensureInstalled(options.program ?? 'redis-server')
   const folder = await createDataFolder(options.name, options.inside)
   const configuration = join(folder, 'redis.conf')
   const args = [configuration, ...(options.sentinel === true ? ['--sentinel'] : [])]

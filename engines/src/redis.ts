@@ -15,6 +15,8 @@ export interface RedisOptions {
   readonly port?: number
   /** Where its data folder is made, such as a small disk. Default: the system's temporary folder. */
   readonly inside?: string
+  /** Default: Redis. Valkey is another server that speaks the same protocol; it is always one of its own. */
+  readonly program?: 'redis-server' | 'valkey-server'
   /** A server of its own even where `MILLRACE_TEST_REDIS_URL` gives one: for tests that end it or set it up. Default false. */
   readonly own?: boolean
 }
@@ -25,9 +27,11 @@ export interface RedisOptions {
  */
 export async function startRedis(options: RedisOptions = {}): Promise<EngineServer> {
   const given = process.env['MILLRACE_TEST_REDIS_URL']
-  if (options.own !== true && given !== undefined && given !== '') return foreignServer(given, await versionOf(given))
+  const own = options.own ?? options.program !== undefined
+  if (!own && given !== undefined && given !== '') return foreignServer(given, await versionOf(given))
   return startRedisProcess({
     name: 'redis',
+    program: options.program,
     port: options.port,
     inside: options.inside,
     settings: () => ({ ...appendOnly(options), ...options.settings }),

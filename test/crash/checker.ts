@@ -3,19 +3,18 @@ import { checkHistory, type FinalState, type HistoryEntry, type HistoryReport } 
 /** What a crash run has shown: the report of the checker, and how hard the run was. */
 export interface CrashReport extends HistoryReport {
   readonly kills: number
-  /** Kills that hit a process with a publish or a handler under way. */
+  /** Kills that hit a process with a publish, an enqueue or a handler under way. */
   readonly killsInFlight: number
   readonly pauses: number
-  /** Milliseconds from a kill to the next claim of each partition of the dead one. */
-  readonly takeoverMs: readonly number[]
 }
 
 /** Judges a run; a pure function of the history and the final state. */
 export function checkCrashes(history: readonly HistoryEntry[], final: FinalState): CrashReport {
-  return { ...checkHistory(history, final), ...hardness(history), takeoverMs: takeovers(history) }
+  return { ...checkHistory(history, final), ...hardnessOf(history) }
 }
 
-function hardness(history: readonly HistoryEntry[]): Pick<CrashReport, 'kills' | 'killsInFlight' | 'pauses'> {
+/** How often processes were killed and stopped, and how often in the middle of something. */
+export function hardnessOf(history: readonly HistoryEntry[]): Pick<CrashReport, 'kills' | 'killsInFlight' | 'pauses'> {
   const open = new Map<string, Set<string>>()
   let kills = 0
   let killsInFlight = 0
@@ -26,7 +25,10 @@ function hardness(history: readonly HistoryEntry[]): Pick<CrashReport, 'kills' |
     if (entry.kind === 'publish') {
       if (entry.phase === 'invoke') mine.add(entry.id)
       else mine.delete(entry.id)
-    } else if (entry.kind === 'handle') {
+    } else if (entry.kind === 'enqueue') {
+      if (entry.phase === 'invoke') mine.add(`enqueue ${entry.call}`)
+      else mine.delete(`enqueue ${entry.call}`)
+    } else if (entry.kind === 'handle' || entry.kind === 'task-run') {
       if (entry.phase === 'start') mine.add(String(entry.run))
       else mine.delete(String(entry.run))
     } else if (entry.kind === 'process' && entry.phase === 'kill') {
@@ -35,19 +37,4 @@ function hardness(history: readonly HistoryEntry[]): Pick<CrashReport, 'kills' |
     } else if (entry.kind === 'process' && entry.phase === 'pause') pauses += 1
   }
   return { kills, killsInFlight, pauses }
-}
-
-function takeovers(history: readonly HistoryEntry[]): number[] {
-  const owners = new Map<string, string>()
-  const killedAt = new Map<string, number>()
-  const times: number[] = []
-  for (const entry of history) {
-    if (entry.kind === 'process' && entry.phase === 'kill') killedAt.set(entry.process, entry.at)
-    if (entry.kind !== 'claim') continue
-    const place = `${entry.group} ${entry.topic} ${entry.partition}`
-    const killed = killedAt.get(owners.get(place) ?? '')
-    if (killed !== undefined) times.push(entry.at - killed)
-    owners.set(place, entry.process)
-  }
-  return times
 }

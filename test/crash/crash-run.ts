@@ -2,14 +2,13 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createRandom, type Random } from '@millrace/core/testing'
 import type { EngineServer } from 'engines'
-import type { CrashReport } from './checker.ts'
-import { healAndJudge } from './heal.ts'
 import { openHistory } from './history-file.ts'
+import type { Operator } from './operator.ts'
 import { pauseServer } from './paused-server.ts'
 import type { PointName } from './points.ts'
-import { createSupervisor, type Worker } from './supervisor.ts'
+import { createSupervisor, type Supervisor, type Worker } from './supervisor.ts'
 
-export interface CrashRunOptions {
+export interface CrashRunOptions<Report> {
   readonly folder: string
   /** The URL of the engine. */
   readonly engine: string
@@ -20,9 +19,26 @@ export interface CrashRunOptions {
   readonly workers?: number
   /** The server behind the engine: it is killed, restarted and stopped for a while in the middle of all this. */
   readonly server?: EngineServer
+  /** The program of the workers. */
+  readonly program?: string
+  /** Milliseconds between two calls of a worker. Default 12. */
+  readonly everyMs?: number
+  /** Somebody who works on it meanwhile. */
+  readonly operator?: (world: Omit<CrashedWorld, 'supervisor'>) => Promise<Operator>
+  /** Lets all of it heal and drain, and says what the workers' histories show. */
+  readonly judge: (world: CrashedWorld) => Promise<Report>
 }
 
-export interface CrashRun extends CrashReport {
+/** What there is when no more is killed. */
+export interface CrashedWorld {
+  readonly supervisor: Supervisor
+  /** The URL of the engine. */
+  readonly engine: string
+  readonly histories: string
+}
+
+/** How hard the run was. */
+export interface CrashRun {
   /** How often each named point was hit. */
   readonly hits: Readonly<Record<string, number>>
   readonly serverKills: number
@@ -37,25 +53,30 @@ const ARMED_EVERY = 3
 const SERVER_EVERY = 10
 
 /** Kills, pauses, adds and removes workers on one engine, heals, drains, and judges what they wrote down. */
-export async function crashRun(options: CrashRunOptions): Promise<CrashRun> {
-  const { folder, engine: url, points, kills, seed, workers: count = 8 } = options
+export async function crashRun<Report>(options: CrashRunOptions<Report>): Promise<Report & CrashRun> {
+  const { folder, engine: url, points, kills, seed, workers: count = 8, program, everyMs = 12 } = options
   const histories = join(folder, 'histories')
   mkdirSync(histories, { recursive: true })
   const random = createRandom(seed)
-  const supervisor = createSupervisor({ engine: url, histories })
+  const supervisor = createSupervisor({ engine: url, histories, ...(program === undefined ? {} : { program }) })
   const nemesis = options.server === undefined ? undefined : serverNemesis(options.server, { histories, random })
+  const operator = await options.operator?.({ engine: url, histories })
   let armed = 0
   const startOne = (): Worker => {
     const point = armed++ % ARMED_EVERY === 0 ? points[Math.floor(armed / ARMED_EVERY) % points.length] : undefined
-    return supervisor.start({ publishEveryMs: 12, ...(point === undefined ? {} : { point }) })
+    return supervisor.start({ publishEveryMs: everyMs, ...(point === undefined ? {} : { point }) })
   }
   try {
     let leaving = 0
+    let hasJoined = false
     while (supervisor.kills < kills) {
       nemesis?.after(supervisor.kills)
       while (supervisor.workers.size < count) startOne()
       await sleep(random.between(40, 160))
       const up = [...supervisor.workers].filter(({ ready, paused, ended }) => ready && !paused && ended === undefined)
+      hasJoined ||= up.length > 0
+      if (hasJoined) operator?.tend(supervisor.kills)
+      supervisor.brake(operator?.isBehind === true)
       // Those that are armed kill themselves; the others are chosen at random.
       // The two oldest are mostly spared, so that somebody lives long enough to take over and to have much in hand.
       const targets = up.filter(({ point }) => point === undefined).slice(random.chance(0.8) ? 2 : 0)
@@ -69,12 +90,14 @@ export async function crashRun(options: CrashRunOptions): Promise<CrashRun> {
       } else supervisor.kill(target)
     }
     await nemesis?.heal()
-    const report = await healAndJudge({ supervisor, engine: url, histories })
+    await operator?.leave()
+    const report = await options.judge({ supervisor, engine: url, histories })
     const hits = Object.fromEntries(points.map((point) => [point, supervisor.hits.get(point) ?? 0]))
     return { ...report, hits, serverKills: nemesis?.kills ?? 0, fallen: supervisor.fallen }
   } finally {
     await supervisor.endAll()
     await nemesis?.heal()
+    await operator?.leave()
   }
 }
 

@@ -1,9 +1,8 @@
-import { createMillrace } from '@millrace/core'
-import type { Driver, Engine } from '@millrace/core/driver'
-import { recordingEngine, waitFor, type Unstamped } from '@millrace/core/testing'
-import { crashEngine } from './crash-engine.ts'
-import { GROUPS, LEASE_MS, TOPICS } from './events.ts'
+import type { Driver } from '@millrace/core/driver'
+import { waitFor, type Unstamped } from '@millrace/core/testing'
+import { groupsOf } from './backlog.ts'
 import { machineNow } from './history-file.ts'
+import { requeueAll } from './operator.ts'
 import { withDriver } from './with-driver.ts'
 
 /** Without any progress for this long the groups are stuck: the longest wait between two attempts is 5.5 s. */
@@ -28,7 +27,7 @@ export async function drainAll({ engine, record, healed, giveUpAfterMs, requeue 
   await drain()
   healed()
   if (!requeue) return
-  await requeueAll(await crashEngine(engine), record)
+  await requeueAll(engine, record)
   await drain()
 }
 
@@ -48,35 +47,4 @@ async function drained(driver: Driver, giveUpAfterMs: number | undefined): Promi
     },
     { timeoutMs: DRAIN_MS, everyMs: 200, what: 'the groups to drain' },
   )
-}
-
-async function groupsOf({
-  transport,
-  stores,
-}: Driver): Promise<readonly { readonly group: string; readonly lag: number; readonly waiting: number }[]> {
-  const state = []
-  for (const { group, events } of GROUPS) {
-    let lag = 0
-    for (const topic of new Set(events.map((definition) => definition.topic))) {
-      for (const partition of await transport.lag(topic, group)) lag += partition.lag
-    }
-    const { waiting, parked } = await stores.lane.counts(group)
-    state.push({ group, lag, waiting: waiting - parked })
-  }
-  return state
-}
-
-async function requeueAll(operator: Engine, record: Draining['record']): Promise<void> {
-  const engine = recordingEngine(operator, { record, now: machineNow })
-  await using millrace = createMillrace({ name: 'operator', engine, leaseMs: LEASE_MS, topics: TOPICS })
-  for (const { group } of GROUPS) {
-    for (;;) {
-      const letters = await millrace.deadLetters.list({ group, limit: 500 })
-      if (letters.length === 0) break
-      const ids = letters.map(({ eventId }) => eventId)
-      record({ kind: 'requeue', phase: 'invoke', group, ids })
-      await millrace.deadLetters.requeue(letters.map(({ id }) => id))
-      record({ kind: 'requeue', phase: 'ok', group, ids })
-    }
-  }
 }

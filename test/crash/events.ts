@@ -22,14 +22,15 @@ export const GROUPS = [
   { group: 'audit', events: [OrderPlaced, StockMoved], ordering: 'key', attempts: 3, onDeadLetter: 'park-key' },
 ] as const
 
-/** What a handler does with an event until the workers are told that the world is healed. */
+/** What a handler does with an event until the workers are told that the world is healed; what is `repaired` does not die. */
 export function treatmentOf(
   n: number,
   attempt: number,
+  { repaired = false }: { readonly repaired?: boolean } = {},
 ): { readonly does: 'fail' | 'reject' | 'later' | 'work'; readonly ms: number } {
   if (n % 53 === 7 && attempt <= 2) return { does: 'fail', ms: 0 }
-  if (n % 43 === 5) return { does: 'reject', ms: 0 }
-  if (n % 71 === 11) return { does: 'fail', ms: 0 }
+  if (n % 43 === 5 && !repaired) return { does: 'reject', ms: 0 }
+  if (n % 71 === 11 && !repaired) return { does: 'fail', ms: 0 }
   if (n % 61 === 3 && attempt === 1) return { does: 'later', ms: 40 }
   if (n % 1_501 === 13 && attempt === 1) return { does: 'later', ms: 5_500 }
   return { does: 'work', ms: (n * 7) % 25 }

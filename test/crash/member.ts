@@ -13,6 +13,8 @@ export interface MemberOptions {
   readonly groups: readonly string[]
   readonly onError: (error: unknown) => void
   readonly points?: Points
+  /** What events with a lower `n` died of is repaired in this member. */
+  readonly repairedBefore?: number
   /** Called when a handler begins, with the `n` of its event. */
   readonly onHandle?: (n: number) => void
   /** Milliseconds that a publish may take. */
@@ -34,7 +36,7 @@ export interface Member {
 
 /** Makes a member; it does nothing before `join` or `publish`. */
 export function createMember(options: MemberOptions): Member {
-  const { engine, leaseMs, groups, onError, points, onHandle, publishTimeoutMs } = options
+  const { engine, leaseMs, groups, onError, points, onHandle, publishTimeoutMs, repairedBefore = 0 } = options
   let isHealed = false
   let hasFallen = false
   let runs = 0
@@ -60,7 +62,7 @@ export function createMember(options: MemberOptions): Member {
     record({ kind: 'handle', phase: 'start', run, group, ...place, id, key, attempt, generation })
     onHandle?.(n)
     points?.pass('inside-handler')
-    const { does, ms } = isHealed ? AT_ONCE : treatmentOf(n, attempt)
+    const { does, ms } = isHealed ? AT_ONCE : treatmentOf(n, attempt, { repaired: n < repairedBefore })
     if (ms > 0 && does === 'work') await new Promise((resolve) => setTimeout(resolve, ms))
     if (hasFallen) await new Promise<never>(() => undefined)
     const { signal } = delivery

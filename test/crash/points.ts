@@ -24,10 +24,24 @@ export const SERVER_POINTS = [
   'after-fetch',
   'after-claim',
 ] as const
+/** Places in the life of a task. */
+export const TASK_POINTS = [
+  'after-task-claim',
+  'inside-task',
+  'after-task',
+  'task-settle-under-way',
+  'after-task-settle',
+  'enqueue-under-way',
+  'after-enqueue',
+  'firing-under-way',
+  'after-firing',
+  'reclaim-under-way',
+] as const
 export type PointName =
   | (typeof SQLITE_POINTS)[number]
   | (typeof HARNESS_POINTS)[number]
   | (typeof SERVER_POINTS)[number]
+  | (typeof TASK_POINTS)[number]
 
 /** Kills this process when it comes by the place for the given time. */
 export interface Points {

@@ -1,13 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createMillrace } from '@millrace/core'
 import { waitFor } from '@millrace/core/testing'
-import type { EngineServer } from 'engines'
-import { GROUNDS } from '../faults/grounds.ts'
 import { crashEngine } from './crash-engine.ts'
+import { CRASH_GROUNDS } from './engines.ts'
 import { KEYS, LEASE_MS, OrderPlaced, TOPICS, treatmentOf } from './events.ts'
+import { openPlace } from './place.ts'
 import { readHistories } from './history-file.ts'
 import { createSupervisor } from './supervisor.ts'
 
@@ -15,33 +12,10 @@ const EVENTS = 1_000
 /** In the crowd once, alone twice. */
 const MOST_DEATHS = 3
 
-const engines: readonly {
-  readonly name: string
-  start(folder: string): Promise<{ url: string; server?: EngineServer }>
-}[] = [
-  { name: 'SQLite', start: async (folder) => ({ url: `sqlite:${join(folder, 'poison.db')}` }) },
-  ...GROUNDS.map((ground) => ({
-    name: ground.name,
-    async start() {
-      const server = await ground.start()
-      return { url: server.url, server }
-    },
-  })),
-]
-
-describe.each(engines)('an event that ends the process which handles it on $name', ({ start }) => {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-poison-'))
-  let started: Awaited<ReturnType<typeof start>> | undefined
-  afterAll(async () => {
-    await started?.server?.stop()
-    rmSync(folder, { recursive: true, force: true })
-  })
-
+describe.each(CRASH_GROUNDS)('an event that ends the process which handles it on $name', ({ start }) => {
   it('is found within three deaths, and its neighbours are handled', { timeout: 180_000 }, async () => {
-    started = await start(folder)
-    const { url } = started
-    const histories = join(folder, 'histories')
-    mkdirSync(histories)
+    await using place = await openPlace('poison', start)
+    const { url, histories } = place
     await using millrace = createMillrace({
       name: 'poison',
       engine: await crashEngine(url),

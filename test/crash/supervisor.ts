@@ -39,6 +39,8 @@ export interface Supervisor {
   }): Worker
   kill(worker: Worker): void
   tell(word: 'quiet' | 'healed'): void
+  /** Whether workers rest from publishing for now, also those that are yet to start. */
+  brake(wanted: boolean): void
   /** Lets a worker end in peace. */
   leave(worker: Worker): Promise<void>
   /** Stops it for `ms` milliseconds. */
@@ -55,24 +57,39 @@ const OFTEN_PASSED: ReadonlySet<string> = new Set([
   'settle-under-way',
   'after-settle',
   'after-fetch',
+  'after-task-claim',
+  'inside-task',
+  'after-task',
+  'task-settle-under-way',
+  'after-task-settle',
+  'enqueue-under-way',
+  'after-enqueue',
 ])
+/** Each worker publishes numbers of its own. */
+const SEED_STEP = 100_000
+/** What the events of a worker die of is repaired in those that start so many later: dead letters that are requeued get done in the end. */
+const REPAIRED_AFTER = 40
 const OPTIONS = ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning']
-const WORKER = join(import.meta.dirname, 'worker.ts')
+const EVENT_WORKER = join(import.meta.dirname, 'worker.ts')
 
 export function createSupervisor({
   engine,
   histories,
   leaseMs = LEASE_MS,
+  program = EVENT_WORKER,
 }: {
   /** The URL of the engine that they share. */
   readonly engine: string
   readonly histories: string
   readonly leaseMs?: number
+  /** The program of the workers. Default: one that publishes and subscribes. */
+  readonly program?: string
 }): Supervisor {
   const workers = new Set<Worker>()
   const hits = new Map<string, number>()
   const fallen: string[] = []
   const nemesis = openHistory(histories, 'supervisor')
+  let isBraked = false
   let started = 0
   let kills = 0
 
@@ -109,14 +126,15 @@ export function createSupervisor({
         engine,
         histories,
         leaseMs,
-        seed: started * 100_000,
+        seed: started * SEED_STEP,
+        repairedBefore: (started - REPAIRED_AFTER) * SEED_STEP,
         point,
         pointCount,
         publishEveryMs,
         groups,
         poison,
       }
-      const command = [...under, process.execPath, ...OPTIONS, WORKER]
+      const command = [...under, process.execPath, ...OPTIONS, program]
       const child = spawn(command[0] ?? '', command.slice(1), {
         env: {
           ...process.env,
@@ -141,7 +159,9 @@ export function createSupervisor({
       }
       workers.add(worker)
       createInterface({ input: child.stdout }).on('line', (line) => {
-        if (line === 'ready') worker.ready = true
+        if (line !== 'ready') return
+        worker.ready = true
+        if (isBraked) child.stdin.write('rest\n')
       })
       child.once('exit', (code, signal) => {
         onExit(worker, code, signal)
@@ -155,6 +175,11 @@ export function createSupervisor({
     },
     tell(word) {
       for (const { child } of workers) child.stdin?.write(`${word}\n`)
+    },
+    brake(wanted) {
+      if (wanted === isBraked) return
+      isBraked = wanted
+      for (const { child } of workers) child.stdin?.write(isBraked ? 'rest\n' : 'go on\n')
     },
     async leave(worker) {
       worker.ended = 'told'

@@ -1,6 +1,6 @@
 // A publisher and subscriber of the crash proof: writes down what it does before and after, until somebody kills it.
 import { createInterface } from 'node:readline'
-import { isMillraceError } from '@millrace/core'
+import { complaintsOf } from './complaints.ts'
 import { crashEngine } from './crash-engine.ts'
 import { openHistory } from './history-file.ts'
 import { createMember } from './member.ts'
@@ -13,6 +13,8 @@ export interface WorkerSetup {
   readonly histories: string
   readonly leaseMs: number
   readonly seed: number
+  /** What events with a lower `n` died of is repaired in this worker. */
+  readonly repairedBefore: number
   readonly point: string | undefined
   readonly pointCount: number
   /** Milliseconds between two publishes; 0 for a worker that only subscribes. */
@@ -26,9 +28,9 @@ export interface WorkerSetup {
 const setup = JSON.parse(process.env['CRASH_WORKER'] ?? '') as WorkerSetup
 const history = openHistory(setup.histories, setup.name)
 const points = createPoints(setup.point, setup.pointCount)
-const complaints = new Set<string>()
 let healed = false
 let publishing = setup.publishEveryMs > 0
+let resting = false
 let published = setup.seed
 
 history.record({ kind: 'process', phase: 'start' })
@@ -38,15 +40,17 @@ const member = createMember({
   leaseMs: setup.leaseMs,
   groups: setup.groups,
   points,
+  repairedBefore: setup.repairedBefore,
   onHandle(n) {
     if (n === setup.poison && !healed) process.kill(process.pid, 'SIGKILL')
   },
-  onError: complain,
+  onError: complaintsOf(setup.name),
 })
 await member.join()
 process.stdout.write('ready\n')
 createInterface({ input: process.stdin }).on('line', (line) => {
   if (line === 'quiet') publishing = false
+  else if (line === 'rest' || line === 'go on') resting = line === 'rest'
   else if (line === 'healed') {
     healed = true
     member.heal()
@@ -65,16 +69,8 @@ publishNext()
 function publishNext(): void {
   setTimeout(() => {
     if (!publishing) return
-    for (let burst = published % 10 === 0 ? 5 : 1; burst > 0; burst -= 1) void member.publish((published += 1))
+    for (let burst = resting ? 0 : published % 10 === 0 ? 5 : 1; burst > 0; burst -= 1)
+      void member.publish((published += 1))
     publishNext()
   }, setup.publishEveryMs)
-}
-
-/** Each message once; what a hurt engine may well say, without its stack. */
-function complain(error: unknown): void {
-  const expected = isMillraceError(error) && error.code.startsWith('engine_')
-  const text = error instanceof Error && !expected ? (error.stack ?? error.message) : String(error)
-  if (complaints.has(text)) return
-  complaints.add(text)
-  process.stderr.write(`${setup.name}: ${text}\n`)
 }

@@ -1,13 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { waitFor } from '@millrace/core/testing'
 import { available, ensureInstalled } from 'engines'
-import type { EngineServer } from 'engines'
 import { describe, expect, it } from 'vitest'
+import { startOn } from '../crash/engines.ts'
 import { keepEvidence } from '../crash/evidence.ts'
 import { healAndJudge } from '../crash/heal.ts'
 import { readHistories } from '../crash/history-file.ts'
+import { openPlace, type StartEngine } from '../crash/place.ts'
 import { createSupervisor } from '../crash/supervisor.ts'
 import { GROUNDS } from './grounds.ts'
 
@@ -20,7 +20,7 @@ const grounds: readonly {
   readonly offsets: readonly string[]
   /** Whether one of the three processes has the right clock. */
   readonly isOneOff: boolean
-  start(folder: string): Promise<{ url: string; server?: EngineServer }>
+  readonly start: StartEngine
 }[] = [
   {
     name: 'sqlite',
@@ -32,25 +32,20 @@ const grounds: readonly {
     name: ground.name,
     offsets: ['+3600', '-3600', '+86400', '+0'],
     isOneOff: true,
-    async start() {
-      const server = await ground.start()
-      return { url: server.url, server }
-    },
+    start: startOn(ground),
   })),
 ]
 
 /** Long enough for a busy machine: what runs out here runs out by a clock. */
-const LEASE_MS = 5_000
+const LEASE_MS = 15_000
 
 describe.skipIf(!(await available('libfaketime')))('clocks that are wrong and jump', () => {
   it.each(grounds)(
     'change neither order nor leases on $name',
     { timeout: 120_000 },
     async ({ name, offsets, isOneOff, start }) => {
-      const folder = mkdtempSync(join(tmpdir(), 'millrace-clocks-'))
-      const histories = join(folder, 'histories')
-      mkdirSync(histories)
-      const { url: engine, server } = await start(folder)
+      await using place = await openPlace('clocks', start)
+      const { folder, url: engine, histories } = place
       const supervisor = createSupervisor({ engine, histories, leaseMs: LEASE_MS })
       const clock = join(folder, 'clock')
       const set = (offset: string): void => writeFileSync(clock, `${offset}\n`)
@@ -82,8 +77,6 @@ describe.skipIf(!(await available('libfaketime')))('clocks that are wrong and ju
         expect(report.counts.uncleanClaims, 'a lease ran out by a clock').toBe(0)
       } finally {
         await supervisor.endAll()
-        await server?.stop()
-        rmSync(folder, { recursive: true, force: true })
       }
     },
   )

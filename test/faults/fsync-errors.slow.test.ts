@@ -1,5 +1,3 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { waitFor } from '@millrace/core/testing'
 import { available } from 'engines'
@@ -7,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { keepEvidence } from '../crash/evidence.ts'
 import { healAndJudge } from '../crash/heal.ts'
 import { readHistories } from '../crash/history-file.ts'
+import { openPlace } from '../crash/place.ts'
 import { createSupervisor } from '../crash/supervisor.ts'
 import { GROUNDS } from './grounds.ts'
 import { createScene } from './scene.ts'
@@ -20,10 +19,8 @@ describe.skipIf(!(await available('strace')))('a disk that cannot sync', () => {
     'is never taken for a stored event by SQLite, nor by who opens the file after a crash',
     { timeout: 120_000 },
     async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'millrace-fsync-'))
-      const histories = join(folder, 'histories')
-      mkdirSync(histories)
-      const engine = `sqlite:${join(folder, 'events.db')}`
+      await using place = await openPlace('fsync', async (folder) => ({ url: `sqlite:${join(folder, 'events.db')}` }))
+      const { url: engine, histories } = place
       const supervisor = createSupervisor({ engine, histories })
       try {
         const hurt = supervisor.start({ publishEveryMs: 10, under: failingSyncs(FIRST_FAILURE) })
@@ -40,7 +37,6 @@ describe.skipIf(!(await available('strace')))('a disk that cannot sync', () => {
         expect(report.counts.acknowledged).toBeGreaterThan(0)
       } finally {
         await supervisor.endAll()
-        rmSync(folder, { recursive: true, force: true })
       }
     },
   )

@@ -1,10 +1,26 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { createMillrace } from '@millrace/core'
+import type { EventMessage, Millrace, Published, StoreDiagnosis } from '@millrace/core'
+import { waitFor } from '@millrace/core/testing'
 import { startFaultProxy } from 'engines'
 import { describe, expect, it } from 'vitest'
+import { crashEngine } from '../crash/crash-engine.ts'
+import { OrderPlaced } from '../crash/events.ts'
 import { GROUNDS } from './grounds.ts'
 import { createScene, lasting } from './scene.ts'
 
 /** The source of all events: their publishes have these bytes. */
 const IN_A_PUBLISH = '/crash'
+
+/** The same events published once more; undefined while the server is not back. */
+async function storedAgain(
+  millrace: Millrace,
+  events: readonly EventMessage[],
+): Promise<readonly Published[] | undefined> {
+  const results = await millrace.publishBatch(events)
+  const stored = results.filter((result) => result.outcome === 'stored')
+  return stored.length === events.length ? stored : undefined
+}
 
 describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
   it('loses nothing by latency, slow lines and small pieces', { timeout: 120_000, concurrent: true }, async () => {
@@ -111,6 +127,46 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
     expect(violations).toEqual([])
     expect(counts.uncleanClaims, 'nobody took over').toBeGreaterThan(0)
   })
+
+  it(
+    'tells in time that it is not known whether an event is stored, while its connection is dead at the other end',
+    { timeout: 120_000, concurrent: true },
+    async () => {
+      await using server = await ground.start()
+      await using proxy = await startFaultProxy(server.url)
+      const name = `half-open-${ground.name}`
+      const engine = await crashEngine(ground.patient(proxy.url))
+      await using millrace = createMillrace({ name, engine, publishTimeoutMs: 1_000, onError: () => {} })
+      // On a busy machine the first, for which the engine is opened, may be late.
+      const first = millrace.create(OrderPlaced, { n: 0, key: 'the topic is known' })
+      await waitFor(() => storedAgain(millrace, [first]), { timeoutMs: 30_000, what: 'the topic' })
+      const ends: string[] = []
+      const listen = (message: unknown): void => {
+        const { millrace: of, operation } = message as StoreDiagnosis
+        if (of === name && operation === 'publish') ends.push('the call of the engine')
+      }
+      subscribe('millrace:store', listen)
+      try {
+        // The server takes what it is sent, and its answers get lost: it stores the events, unless a connection had to be
+        // made for them, which never comes about.
+        await proxy.set({ swallow: 'toClient' })
+        const events = ['a', 'b', 'c'].map((key, n) => millrace.create(OrderPlaced, { n, key }))
+        const results = await millrace.publishBatch(events)
+        ends.push('the publish')
+        expect(results.map((result) => 'error' in result && result.error.code)).toEqual(
+          events.map(() => 'publish_unknown'),
+        )
+        await waitFor(() => ends.length === 2, { timeoutMs: 30_000, what: 'the call of the engine to end' })
+        expect(ends).toEqual(['the publish', 'the call of the engine'])
+        await proxy.heal()
+        const again = await waitFor(() => storedAgain(millrace, events), { timeoutMs: 30_000, what: 'the way back' })
+        expect(new Set(again.map(({ duplicate }) => duplicate)).size, 'a batch is stored as one').toBe(1)
+        expect((await millrace.read()).events).toHaveLength(4)
+      } finally {
+        unsubscribe('millrace:store', listen)
+      }
+    },
+  )
 
   it('lets a member close while its server cannot be reached', { timeout: 60_000, concurrent: true }, async () => {
     await using server = await ground.start()

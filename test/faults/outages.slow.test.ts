@@ -1,11 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { waitFor } from '@millrace/core/testing'
 import { describe, expect, it } from 'vitest'
+import { startOn } from '../crash/engines.ts'
 import { keepEvidence } from '../crash/evidence.ts'
 import { healAndJudge } from '../crash/heal.ts'
 import { readHistories } from '../crash/history-file.ts'
+import { openPlace } from '../crash/place.ts'
 import { createSupervisor } from '../crash/supervisor.ts'
 import { GROUNDS } from './grounds.ts'
 import { lasting } from './scene.ts'
@@ -17,11 +16,9 @@ const TAKEOVER_MS = 15_000
 
 describe.each(GROUNDS)('$name', (ground) => {
   it('hands the work of a killed process over in time', { timeout: 120_000 }, async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'millrace-takeover-'))
-    const histories = join(folder, 'histories')
-    mkdirSync(histories)
-    await using server = await ground.start()
-    const supervisor = createSupervisor({ engine: server.url, histories, leaseMs: LEASE_MS })
+    await using place = await openPlace('takeover', startOn(ground))
+    const { url: engine, histories } = place
+    const supervisor = createSupervisor({ engine, histories, leaseMs: LEASE_MS })
     try {
       const [killed] = [supervisor.start({ publishEveryMs: 20 }), supervisor.start({ publishEveryMs: 20 })]
       const claimants = (): number =>
@@ -33,7 +30,7 @@ describe.each(GROUNDS)('$name', (ground) => {
           (entry) => entry.kind === 'claim' && entry.process !== killed.name && !entry.clean,
         )
       await waitFor(takenOver, { timeoutMs: 60_000, everyMs: 100, what: 'somebody to take over' })
-      const report = await healAndJudge({ supervisor, engine: server.url, histories })
+      const report = await healAndJudge({ supervisor, engine, histories })
       keepEvidence(`takeover-${ground.name}`, report)
       const longest = Math.round(Math.max(...report.takeoverMs))
       process.stdout.write(`partitions of a killed process taken over on ${ground.name} within ${longest} ms\n`)
@@ -42,7 +39,6 @@ describe.each(GROUNDS)('$name', (ground) => {
       expect(longest).toBeLessThan(TAKEOVER_MS)
     } finally {
       await supervisor.endAll()
-      rmSync(folder, { recursive: true, force: true })
     }
   })
 
@@ -50,11 +46,9 @@ describe.each(GROUNDS)('$name', (ground) => {
     'may be away: processes that run or start meanwhile wait for it, and none ends',
     { timeout: 120_000 },
     async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'millrace-outage-'))
-      const histories = join(folder, 'histories')
-      mkdirSync(histories)
-      await using server = await ground.start()
-      const supervisor = createSupervisor({ engine: server.url, histories })
+      await using place = await openPlace('outage', startOn(ground))
+      const { url: engine, server, histories } = place
+      const supervisor = createSupervisor({ engine, histories })
       try {
         const runs = supervisor.start({ publishEveryMs: 0 })
         await waitFor(() => runs.ready, { timeoutMs: 30_000, what: 'the first to be ready' })
@@ -67,11 +61,10 @@ describe.each(GROUNDS)('$name', (ground) => {
         await waitFor(() => starts.ready, { timeoutMs: 30_000, what: 'the second to be ready' })
         const handled = (): number => readHistories(histories).filter((entry) => entry.kind === 'handle').length
         await waitFor(() => handled() > 50, { timeoutMs: 30_000, everyMs: 100, what: 'events to be handled' })
-        const { violations } = await healAndJudge({ supervisor, engine: server.url, histories })
+        const { violations } = await healAndJudge({ supervisor, engine, histories })
         expect(violations).toEqual([])
       } finally {
         await supervisor.endAll()
-        rmSync(folder, { recursive: true, force: true })
       }
     },
   )

@@ -1,6 +1,7 @@
 import { createPostgresBackend, Queue, runMigrations, Worker } from 'bullmq'
 import { Client } from 'pg'
 import type { Work } from '../work.ts'
+import { jobOptions } from './bullmq-options.ts'
 import type { Figures } from './millrace-work.ts'
 import { measureQueue } from './queue-work.ts'
 
@@ -16,8 +17,9 @@ export async function run(work: Work): Promise<Figures> {
   return measureQueue(
     {
       addsInFlight: 500,
-      add: (order) => queue.add('order', order),
-      addMany: (orders) => queue.addBulk(orders.map((data) => ({ name: 'order', data }))),
+      add: (order, extras) => queue.add('order', order, jobOptions(extras)),
+      addMany: (jobs) =>
+        queue.addBulk(jobs.map(({ order, extras }) => ({ name: 'order', data: order, opts: jobOptions(extras) }))),
       async work(onJob) {
         const worker = new Worker('bench', onJob, { ...options, concurrency: CONCURRENCY }, createPostgresBackend)
         await worker.waitUntilReady()

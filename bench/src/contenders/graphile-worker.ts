@@ -1,4 +1,5 @@
 import { Logger, makeWorkerUtils, run as startRunner } from 'graphile-worker'
+import type { JobExtras } from '../job-extras.ts'
 import type { Work } from '../work.ts'
 import type { Figures } from './millrace-work.ts'
 import { measureQueue } from './queue-work.ts'
@@ -26,8 +27,9 @@ async function measure(work: Work, batching: GraphileConfig.WorkerOptions): Prom
   return measureQueue(
     {
       addsInFlight: 500,
-      add: (order) => adder.addJob(TASK, order),
-      addMany: (orders) => adder.addJobs(orders.map((payload) => ({ identifier: TASK, payload }))),
+      add: (order, extras) => adder.addJob(TASK, order, specOf(extras)),
+      addMany: (jobs) =>
+        adder.addJobs(jobs.map(({ order, extras }) => ({ identifier: TASK, payload: order, ...specOf(extras) }))),
       async work(onJob) {
         const runner = await startRunner({
           taskList: { [TASK]: onJob },
@@ -42,4 +44,14 @@ async function measure(work: Work, batching: GraphileConfig.WorkerOptions): Prom
     },
     work,
   )
+}
+
+function specOf(extras: JobExtras | undefined): {
+  readonly priority?: number
+  readonly jobKey?: string
+  readonly runAt?: Date
+} {
+  if (extras === undefined) return {}
+  const { urgency, dedupe, delayMs } = extras
+  return { priority: urgency, jobKey: dedupe, ...(delayMs === 0 ? {} : { runAt: new Date(Date.now() + delayMs) }) }
 }

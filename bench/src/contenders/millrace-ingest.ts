@@ -1,10 +1,9 @@
 import { createMillrace } from '@millrace/core'
 import { createServer } from '@millrace/server'
-import type { Engine } from '@millrace/core/driver'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Measured, Work } from '../work.ts'
+import { engineOf } from './engine-of.ts'
 
 /** The HTTP server in this thread, on the engine that the URL names or on a SQLite file; keep-alive clients and one SSE client in another. */
 export async function run(
@@ -21,10 +20,4 @@ export async function run(
   await server.close({ timeoutMs: 1_000 })
   await millrace.close()
   return { ...result, engine, engineVersion, durability }
-}
-
-async function engineOf({ url, folder }: Work): Promise<Engine> {
-  if (url === undefined) return (await import('@millrace/sqlite')).sqlite(join(folder, 'bench.db'))
-  if (url.startsWith('redis')) return (await import('@millrace/redis')).redis(url)
-  return (await import('@millrace/postgres')).postgres(url)
 }

@@ -6,7 +6,10 @@ import { type Figures, measureMillrace } from './millrace-work.ts'
 
 /** Millrace on a SQLite file with the product's defaults: FULL, envelope, validation, order by key, fenced settle. */
 export async function run(work: Work): Promise<Figures> {
-  const millrace = createMillrace({ name: 'bench', engine: sqlite(join(work.folder, 'bench.db')) })
+  const millrace = createMillrace({
+    name: 'bench',
+    engine: sqlite(join(work.folder, `${work.space ?? 'millrace'}.db`)),
+  })
   await millrace.start()
   return measureMillrace(millrace, work)
 }

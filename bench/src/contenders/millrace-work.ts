@@ -1,6 +1,7 @@
 import type { Millrace } from '@millrace/core'
 import { orderOf } from '../order.ts'
 import { OrderPlaced } from '../payload.ts'
+import { measureTasks } from './millrace-tasks.ts'
 import { callsPerSecond, countdown, idleCommands, latencies, percentile, type Measured, type Work } from '../work.ts'
 
 /** What a contender gives beside the engine's name. */
@@ -9,7 +10,7 @@ export type Figures = Omit<Measured, 'engine' | 'engineVersion' | 'durability'> 
 /** Does the work on a backbone that has started, closes it, and tells the engine with the figures. */
 export async function measureMillrace(millrace: Millrace, work: Work): Promise<Figures> {
   const { engine, engineVersion, durability } = millrace.capabilities
-  const result = await measure(millrace, work)
+  const result = await (work.asTasks === true ? measureTasks(millrace, work) : measure(millrace, work))
   await millrace.close()
   return { ...result, engine, engineVersion, durability }
 }

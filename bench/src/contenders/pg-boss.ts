@@ -1,4 +1,5 @@
 import { PgBoss } from 'pg-boss'
+import type { JobExtras } from '../job-extras.ts'
 import type { Order } from '../order.ts'
 import type { Work } from '../work.ts'
 import type { Figures } from './millrace-work.ts'
@@ -58,19 +59,35 @@ async function measure(
   const boss = new PgBoss({ connectionString: work.url ?? '', max: POOL, useListenNotify: notify })
   boss.on('error', (error) => process.stderr.write(`pg-boss: ${String(error)}\n`))
   await boss.start()
-  await boss.createQueue(QUEUE, { notify })
+  // Its deduplication is a policy of the queue.
+  await boss.createQueue(QUEUE, { notify, ...(work.asTasks === true ? { policy: 'exclusive' as const } : {}) })
   return measureQueue(
     {
       addsInFlight: 500,
-      add: (order) => boss.send(QUEUE, order),
-      addMany: (orders) =>
+      add: (order, extras) => boss.send(QUEUE, order, optionsOf(extras)),
+      addMany: (jobs) =>
         boss.insert(
           QUEUE,
-          orders.map((data) => ({ data })),
+          jobs.map(({ order, extras }) => ({ data: order, ...optionsOf(extras) })),
         ),
       work: (onJob) => begin(boss, onJob),
       close: () => boss.stop({ graceful: true, timeout: 5_000 }),
     },
     work,
   )
+}
+
+/** The extras in its words: the highest number goes first, and delays are seconds. */
+function optionsOf(extras: JobExtras | undefined): {
+  readonly priority?: number
+  readonly singletonKey?: string
+  readonly startAfter?: number
+} {
+  if (extras === undefined) return {}
+  const { urgency, dedupe, delayMs } = extras
+  return {
+    priority: 2 - urgency,
+    singletonKey: dedupe,
+    ...(delayMs === 0 ? {} : { startAfter: Math.ceil(delayMs / 1_000) }),
+  }
 }

@@ -14,8 +14,13 @@ export async function run(work: Work): Promise<Figures> {
   return measureQueue(
     {
       addsInFlight: work.inFlight,
-      add: async (order) => queue.add('order', order),
-      addMany: async (orders) => queue.addMany('order', [...orders]),
+      // It has delays, and neither priorities nor dedupe.
+      add: async (order, extras) => queue.add('order', order, { delay: extras?.delayMs ?? 0 }),
+      addMany: async (jobs) =>
+        queue.addMany(
+          'order',
+          jobs.map(({ order }) => order),
+        ),
       async work(onJob) {
         const worker = defineWorker('order', onJob, { queue, logger: QUIET, pollIntervall: 1 })
         const working = worker.start()

@@ -1,3 +1,4 @@
+import { extrasOf, type JobExtras } from '../job-extras.ts'
 import { type Order, orderOf } from '../order.ts'
 import { callsPerSecond, countdown, idleCommands, latencies, percentile, type Work } from '../work.ts'
 import type { Figures } from './millrace-work.ts'
@@ -6,11 +7,17 @@ import type { Figures } from './millrace-work.ts'
 export interface JobQueue {
   /** Single calls that wait at once; more does not make it faster. */
   readonly addsInFlight: number
-  add(order: Order): Promise<unknown>
-  addMany(orders: readonly Order[]): Promise<unknown>
+  add(order: Order, extras?: JobExtras): Promise<unknown>
+  addMany(jobs: readonly NewJob[]): Promise<unknown>
   /** Begins to work jobs off; calls `onJob`, which awaits once, for each. Resolves with what ends it. */
   work(onJob: () => Promise<void>): Promise<() => Promise<unknown>>
   close(): Promise<unknown>
+}
+
+/** A job with what it has beside its order, if that is switched on. */
+export interface NewJob {
+  readonly order: Order
+  readonly extras?: JobExtras
 }
 
 /** Jobs that are added in one call. */
@@ -20,25 +27,32 @@ const BATCHES_IN_FLIGHT = 2
 /** Does the work on a queue that has started, and closes it. */
 export async function measureQueue(queue: JobQueue, work: Work): Promise<Figures> {
   try {
-    if (work.what === 'publish') return { value: await publish(queue, work.count) }
-    if (work.what === 'fill') return { value: await fill(queue, work.count) }
+    if (work.what === 'publish') return { value: await publish(queue, work) }
+    if (work.what === 'fill') return { value: await fill(queue, work) }
     return await whileWorking(queue, work)
   } finally {
     await queue.close()
   }
 }
 
-function publish(queue: JobQueue, count: number): Promise<number> {
-  return callsPerSecond(count, queue.addsInFlight, (n) => queue.add(orderOf(n)))
+function publish(queue: JobQueue, { count, what, asTasks = false }: Work): Promise<number> {
+  const someLater = what === 'publish'
+  return callsPerSecond(count, queue.addsInFlight, (n) =>
+    asTasks ? queue.add(orderOf(n), extrasOf(n, someLater)) : queue.add(orderOf(n)),
+  )
 }
 
-async function fill(queue: JobQueue, count: number): Promise<number> {
+async function fill(queue: JobQueue, { count, asTasks = false }: Work): Promise<number> {
   const batches = Math.ceil(count / BATCH)
   const batchesPerSecond = await callsPerSecond(batches, BATCHES_IN_FLIGHT, (batch) => {
     const size = Math.min(BATCH, count - batch * BATCH)
-    return queue.addMany(Array.from({ length: size }, (_, at) => orderOf(batch * BATCH + at)))
+    return queue.addMany(Array.from({ length: size }, (_, at) => jobOf(batch * BATCH + at, asTasks)))
   })
   return (batchesPerSecond / batches) * count
+}
+
+function jobOf(n: number, asTasks: boolean): NewJob {
+  return { order: orderOf(n), ...(asTasks ? { extras: extrasOf(n, false) } : {}) }
 }
 
 async function whileWorking(queue: JobQueue, work: Work): Promise<Figures> {
@@ -64,7 +78,7 @@ async function whileWorking(queue: JobQueue, work: Work): Promise<Figures> {
       return { value: percentile(values, 0.5), p99: percentile(values, 0.99) }
     }
     const begun = performance.now()
-    if (work.what === 'roundtrip') await publish(queue, count)
+    if (work.what === 'roundtrip') await publish(queue, work)
     await counter.done
     return { value: (count / (performance.now() - (work.what === 'roundtrip' ? begun : first))) * 1_000 }
   } finally {

@@ -17,7 +17,7 @@ export async function postgresEngine(given?: string): Promise<BenchEngine> {
   return {
     name: 'postgres',
     about: await describe(admin),
-    place: { url: url.href, reset: () => makeAnew(admin) },
+    place: { url: url.href, reset: () => makeAnew(admin), calm: () => calm(url.href) },
     limit: {
       contender: 'bare-postgres',
       about:
@@ -41,33 +41,63 @@ const PEERS: readonly Peer[] = [
     name: withVersion('pg-boss'),
     about:
       'send, 500 in flight, pool of 20; insert by 1,000; work with batchSize 500, burstWhenBatchFull, localConcurrency 4 and polling every 500 ms; LISTEN/NOTIFY for latency and idle',
-    scenarios: { publish: 0.08, 'publish-batch': 0.5, consume: 0.5, roundtrip: 0.04, latency: 1, idle: 1 },
+    scenarios: {
+      publish: 0.08,
+      'publish-batch': 0.5,
+      consume: 0.5,
+      roundtrip: 0.04,
+      latency: 1,
+      idle: 1,
+      'tasks-enqueue': 0.08,
+      'tasks-process': 0.25,
+      'tasks-latency': 1,
+    },
   },
   {
     contender: 'pg-boss-fetch',
     name: `${withVersion('pg-boss')}+fetch`,
     about: 'a loop of fetch with batchSize 500 and complete of the whole batch',
-    scenarios: { consume: 0.5 },
+    scenarios: { consume: 0.5, 'tasks-process': 0.5 },
   },
   {
     contender: 'graphile-worker',
     name: withVersion('graphile-worker'),
     about:
       'addJob, 500 in flight, pool of 26; addJobs by 1,000; 24 concurrent jobs, maxPoolSize 26, no batching (its default)',
-    scenarios: { publish: 0.04, 'publish-batch': 0.5, consume: 0.1, roundtrip: 0.03, latency: 1, idle: 1 },
+    scenarios: {
+      publish: 0.04,
+      'publish-batch': 0.5,
+      consume: 0.1,
+      roundtrip: 0.03,
+      latency: 1,
+      idle: 1,
+      'tasks-enqueue': 0.04,
+      'tasks-enqueue-batch': 0.25,
+      'tasks-process': 0.1,
+      'tasks-latency': 1,
+    },
   },
   {
     contender: 'graphile-local-queue',
     name: `${withVersion('graphile-worker')}+local-queue`,
     about:
       '24 concurrent jobs, localQueue.size 500, completeJobBatchDelay 0 and failJobBatchDelay 0, as its page on performance has it',
-    scenarios: { consume: 0.5, roundtrip: 0.03 },
+    scenarios: { consume: 0.5, roundtrip: 0.03, 'tasks-process': 0.5 },
   },
   {
     contender: 'bullmq-postgres',
     name: `${withVersion('bullmq')}+postgres`,
     about: 'its PostgreSQL backend, concurrency 32, pool of 32, removeOnComplete, 500 adds in flight, addBulk by 1,000',
-    scenarios: { publish: 0.1, 'publish-batch': 0.25, consume: 0.1, roundtrip: 0.05, latency: 1, idle: 1 },
+    scenarios: {
+      publish: 0.1,
+      'publish-batch': 0.25,
+      consume: 0.1,
+      roundtrip: 0.05,
+      latency: 1,
+      idle: 1,
+      'tasks-enqueue': 0.1,
+      'tasks-process': 0.1,
+    },
   },
 ]
 
@@ -83,6 +113,19 @@ async function refuseForeign(admin: Client): Promise<void> {
 async function makeAnew(admin: Client): Promise<void> {
   await admin.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`)
   await admin.query(`CREATE DATABASE ${DATABASE}`)
+}
+
+/** What autovacuum and the checkpointer would do of themselves in the next minutes. */
+async function calm(url: string): Promise<string> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query('VACUUM ANALYZE')
+    await client.query('CHECKPOINT')
+  } finally {
+    await client.end()
+  }
+  return 'VACUUM ANALYZE, CHECKPOINT'
 }
 
 async function describe(admin: Client): Promise<string> {

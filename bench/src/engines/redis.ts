@@ -36,7 +36,7 @@ export async function redisPlace(
     )
   }
   return {
-    place: { url, reset: () => empty(admin) },
+    place: { url, reset: () => empty(admin), calm: () => calm(admin) },
     about: await describe(admin),
     async stop() {
       await admin.flushdb()
@@ -50,7 +50,18 @@ export async function redisPlace(
 export function bullmqOn(rest: Pick<Peer, 'contender' | 'name'> & Partial<Peer>): Peer {
   return {
     about: 'concurrency 100, removeOnComplete, 500 adds in flight, addBulk by 1,000',
-    scenarios: { publish: 0.25, 'publish-batch': 0.25, consume: 0.25, roundtrip: 0.25, latency: 1, idle: 1 },
+    scenarios: {
+      publish: 0.25,
+      'publish-batch': 0.25,
+      consume: 0.25,
+      roundtrip: 0.25,
+      latency: 1,
+      idle: 1,
+      'tasks-enqueue': 0.25,
+      'tasks-enqueue-batch': 0.25,
+      'tasks-process': 0.25,
+      'tasks-latency': 1,
+    },
     ...rest,
   }
 }
@@ -58,17 +69,28 @@ export function bullmqOn(rest: Pick<Peer, 'contender' | 'name'> & Partial<Peer>)
 /** The append-only file is written anew, so that no measurement pays for what the one before has left. */
 async function empty(admin: Redis): Promise<void> {
   await admin.flushdb()
-  if (!/aof_enabled:1/.test(await admin.info('persistence'))) return
-  await rewritesDone(admin)
-  // Redis may begin one of its own in between, which is as good.
-  await admin.bgrewriteaof().catch(() => undefined)
-  await rewritesDone(admin)
+  await rewrite(admin)
 }
 
-async function rewritesDone(admin: Redis): Promise<void> {
+/** The rewrite of the append-only file that so much growth brings about, and the snapshot that so many changes do. */
+async function calm(admin: Redis): Promise<string> {
+  await rewrite(admin)
+  return 'a rewrite of the append-only file'
+}
+
+async function rewrite(admin: Redis): Promise<void> {
+  if (!/aof_enabled:1/.test(await admin.info('persistence'))) return
+  await childDone(admin)
+  // Redis may begin one of its own in between, which is as good.
+  await admin.bgrewriteaof().catch(() => undefined)
+  await childDone(admin)
+}
+
+async function childDone(admin: Redis): Promise<void> {
   for (;;) {
     const state = await admin.info('persistence')
-    if (/aof_rewrite_in_progress:0/.test(state) && /aof_rewrite_scheduled:0/.test(state)) return
+    const quiet = ['aof_rewrite_in_progress:0', 'aof_rewrite_scheduled:0', 'rdb_bgsave_in_progress:0']
+    if (quiet.every((line) => state.includes(line))) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

@@ -10,7 +10,15 @@ export async function sqliteEngine(): Promise<BenchEngine> {
     name: withVersion('bullmq'),
     place: redis.place,
     about: `on ${redis.about}; concurrency 100, removeOnComplete, 500 adds in flight`,
-    scenarios: { publish: 0.25, consume: 0.25, roundtrip: 0.25, latency: 1 },
+    scenarios: {
+      publish: 0.25,
+      consume: 0.25,
+      roundtrip: 0.25,
+      latency: 1,
+      'tasks-enqueue': 0.25,
+      'tasks-process': 0.25,
+      'tasks-latency': 1,
+    },
   })
   return {
     name: 'sqlite',
@@ -27,7 +35,15 @@ export async function sqliteEngine(): Promise<BenchEngine> {
         contender: 'plainjob',
         name: withVersion('plainjob'),
         about: 'better-sqlite3 with its own synchronous NORMAL (os-cache), polled every millisecond',
-        scenarios: { publish: 0.25, consume: 0.25, roundtrip: 0.25, latency: 1 },
+        scenarios: {
+          publish: 0.25,
+          consume: 0.25,
+          roundtrip: 0.25,
+          latency: 1,
+          'tasks-enqueue': 0.25,
+          'tasks-process': 0.25,
+          'tasks-latency': 1,
+        },
       },
     ],
     publish: { count: 200_000, inFlight: 1_000 },

@@ -1,6 +1,8 @@
 import type { Server } from '@millrace/server'
 import { MillraceError } from '@millrace/core'
+import type { MillraceConfig } from './config/define-config.ts'
 import { variable } from './config/environment.ts'
+import type { Settings } from './config/settings.ts'
 import type { Session } from './session.ts'
 
 /** Where a server listens, as flags say it. */
@@ -25,6 +27,11 @@ export async function serverOf({ host, millrace, settings }: Session, flags: Lis
 
 /** Runs the `subscriptions` of the configuration. Throws `config_invalid` when there are none. */
 export async function subscribeAll({ millrace, settings }: Session): Promise<void> {
+  await subscriptionsOf(settings)(millrace)
+}
+
+/** The `subscriptions` of the configuration. Throws `config_invalid` when there are none. */
+export function subscriptionsOf(settings: Settings): NonNullable<MillraceConfig['subscriptions']> {
   const { subscriptions } = settings.config
   if (subscriptions === undefined) {
     const where = settings.configPath ?? 'There is no millrace.config.ts here: it'
@@ -33,7 +40,7 @@ export async function subscribeAll({ millrace, settings }: Session): Promise<voi
       `${where} has no subscriptions. Add: subscriptions: async (millrace) => { await millrace.subscribe(…) }`,
     )
   }
-  await subscriptions(millrace)
+  return subscriptions
 }
 
 /** Resolves when the command is asked to end. */

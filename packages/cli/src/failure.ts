@@ -11,7 +11,10 @@ const WRONG_USE = new Set<string>([
   'position_invalid',
   'replay_invalid',
   'request_invalid',
+  'schedule_invalid',
   'subscription_invalid',
+  'task_definition_invalid',
+  'task_options_invalid',
 ])
 
 /** The error for arguments that make no sense. */

@@ -5,11 +5,15 @@ import { addDlq } from './commands/dlq.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addGroups } from './commands/groups.ts'
 import { addLag } from './commands/lag.ts'
+import { addOperations } from './commands/operations.ts'
 import { addPublish } from './commands/publish.ts'
+import { addQueues } from './commands/queues.ts'
 import { addRead } from './commands/read.ts'
 import { addReplay } from './commands/replay.ts'
+import { addSchedules } from './commands/schedules.ts'
 import { addServe } from './commands/serve.ts'
 import { addTail } from './commands/tail.ts'
+import { addTasks } from './commands/tasks.ts'
 import { addTopics } from './commands/topics.ts'
 import { addTrace } from './commands/trace.ts'
 import { addWorker } from './commands/worker.ts'
@@ -24,8 +28,12 @@ Examples:
 
 Exit codes: 0 fine, 1 failed, 2 wrong use, 3 engine unreachable, 130 interrupted before the end.`
 
-/** The whole command line. Parsing throws commander's errors; actions throw `MillraceError`s. */
-export function createProgram(host: Host, version: string): Command {
+/** The whole command line. Parsing throws commander's errors, and says them unless `quiet`; actions throw `MillraceError`s. */
+export function createProgram(
+  host: Host,
+  version: string,
+  { quiet = false }: { readonly quiet?: boolean } = {},
+): Command {
   const program = new Command('millrace')
     .description('The event backbone for Node.js on the command line.')
     .version(version, '-V, --version', 'print the version')
@@ -41,6 +49,7 @@ export function createProgram(host: Host, version: string): Command {
   program.configureOutput({
     writeOut: (text) => void host.stdout.write(text),
     writeErr: (text) => void host.stderr.write(text),
+    outputError: (text, write) => (quiet ? undefined : write(text)),
     getOutHasColors: () => false,
     getErrHasColors: () => false,
   })
@@ -57,6 +66,10 @@ export function createProgram(host: Host, version: string): Command {
     addLag,
     addDlq,
     addReplay,
+    addTasks,
+    addQueues,
+    addSchedules,
+    addOperations,
     addDoctor,
     addBench,
   ]) {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { CommanderError } from 'commander'
-import { exitCodeOf } from './failure.ts'
+import { exitCodeOf, wrongUse } from './failure.ts'
 import { createHost, type Host } from './host.ts'
 import { createOutput } from './output/output.ts'
 import { createProgram } from './program.ts'
@@ -23,22 +23,29 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 async function act(host: Host, args: readonly string[]): Promise<void> {
-  const program = createProgram(host, versionOf())
+  const json = args.includes('--json')
+  const output = createOutput(host, { json, color: !args.includes('--no-color') })
+  const program = createProgram(host, versionOf(), { quiet: json })
   try {
     if (args.length === 0) program.outputHelp()
     else await program.parseAsync(args, { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError) {
-      if (error.exitCode !== 0) host.fail(2)
-      return
+      if (error.exitCode === 0) return
+      if (json) output.error(wrongUse(sentenceOf(error)))
+      return host.fail(2)
     }
     if (host.isPipeClosed()) return
-    const json = args.includes('--json')
-    createOutput(host, { json, color: !args.includes('--no-color') }).error(error)
+    output.error(error)
     if (args.includes('--verbose') && error instanceof Error && !json)
       host.stderr.write(`code: ${'code' in error ? String(error.code) : 'internal'}\n`)
     host.fail(exitCodeOf(error))
   }
+}
+
+/** What commander says on two lines, as one sentence after the other. */
+function sentenceOf({ message }: CommanderError): string {
+  return message.replace(/^error: /, '').replaceAll('\n', ' ')
 }
 
 /** Exiting at once would cut what is still on its way into a pipe. */

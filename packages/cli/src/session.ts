@@ -39,6 +39,8 @@ export interface SessionOptions {
   readonly makeDefault?: boolean
   /** The command ends by itself when the host's signal fires. Otherwise it is given up. */
   readonly endsOnSignal?: boolean
+  /** Milliseconds that running handlers have to finish when it ends. Default 8,000. */
+  readonly closeMs?: number
   /** Definitions beside those of the configuration, which come first. */
   readonly events?: (settings: Settings) => readonly AnyEventDefinition[]
 }
@@ -59,7 +61,7 @@ export async function withMillrace<Result>(
   const output = outputOf(host, command)
   const { engine, config, verbose = false } = command.optsWithGlobals<GlobalOptions>()
   for (const sentence of misspeltVariables(host.environment)) output.warn(sentence)
-  const { creates = false, makeDefault = false, endsOnSignal = false } = options
+  const { creates = false, makeDefault = false, endsOnSignal = false, closeMs = 8_000 } = options
   const settings = await resolveSettings({
     cwd: host.cwd,
     environment: host.environment,
@@ -79,24 +81,28 @@ export async function withMillrace<Result>(
       return await work({ host, millrace, settings, output })
     })
   } finally {
-    await closeInTime(host, millrace, output)
+    await closeInTime(host, millrace, { output, closeMs })
     clearInterval(alive)
   }
 }
 
-const CLOSE_MS = 8_000
-const GIVE_UP_MS = 9_500
+const SPARE_MS = 1_500
 
 /** An engine that does not answer must not keep the command from ending. */
-async function closeInTime(host: Host, millrace: Millrace, output: Output): Promise<void> {
+async function closeInTime(
+  host: Host,
+  millrace: Millrace,
+  { output, closeMs }: { readonly output: Output; readonly closeMs: number },
+): Promise<void> {
+  const giveUpMs = closeMs + SPARE_MS
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), GIVE_UP_MS)
+    timer = setTimeout(() => resolve('late'), giveUpMs)
   })
-  const outcome = await Promise.race([millrace.close({ timeoutMs: CLOSE_MS }), late])
+  const outcome = await Promise.race([millrace.close({ timeoutMs: closeMs }), late])
   clearTimeout(timer)
   if (outcome !== 'late') return
-  output.warn(`The engine did not close within ${GIVE_UP_MS} ms; what was not settled is handled again.`)
+  output.warn(`The engine did not close within ${giveUpMs} ms; what was not settled is handled again.`)
   host.fail()
 }
 
@@ -109,6 +115,7 @@ function backboneOf(
     engine,
     ...(name === undefined ? {} : { name }),
     events: [...(config.events ?? []), ...extra],
+    ...(config.tasks === undefined ? {} : { taskDefinitions: config.tasks }),
     ...(config.topics === undefined ? {} : { topics: config.topics }),
     ...(config.durability === undefined ? {} : { durability: config.durability }),
     runtime: systemRuntime({ log: logTo(output, verbose) }),

@@ -10,14 +10,14 @@ export interface HealthListener {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Serves only what orchestrators and Prometheus ask of a worker. Throws `config_invalid` when the port is taken. */
+/** Serves only what orchestrators and Prometheus ask of a worker; `more` gives metrics beside its own. Throws `config_invalid` when the port is taken. */
 export async function listenForHealth(
   server: Server,
-  { port, host }: { readonly port: number; readonly host: string },
+  { port, host, more }: { readonly port: number; readonly host: string; readonly more?: () => string },
 ): Promise<HealthListener> {
   const http = createHttpServer((request, response) => {
     const path = (request.url ?? '/').split('?')[0] ?? '/'
-    if (request.method === 'GET' && PATHS.has(path)) void answer(server, path, response)
+    if (request.method === 'GET' && PATHS.has(path)) void answer(server, path, { response, more })
     else response.writeHead(404).end()
   })
   await listening(http, port, host)
@@ -33,10 +33,14 @@ export async function listenForHealth(
   }
 }
 
-async function answer(server: Server, path: string, response: ServerResponse): Promise<void> {
+async function answer(
+  server: Server,
+  path: string,
+  { response, more }: { readonly response: ServerResponse; readonly more: (() => string) | undefined },
+): Promise<void> {
   try {
     const given = await server.fetch(new Request(`http://127.0.0.1${path}`))
-    const text = await given.text()
+    const text = `${await given.text()}${path === '/metrics' && given.ok ? (more?.() ?? '') : ''}`
     response.writeHead(given.status, Object.fromEntries(given.headers)).end(text)
   } catch {
     response.writeHead(500).end()

@@ -81,7 +81,7 @@ test('flags come before variables, variables before the configuration, and that 
 test('an engine that cannot be used is named without its secrets', async () => {
   const cwd = project()
   const refusals: readonly (readonly [string, number, RegExp])[] = [
-    ['nats://me:s3cr:et@/#%@host/db', 2, /npm install @millrace\/nats/],
+    ['nats://me:s3cr:et@/#%@host/db', 2, /No engine has the scheme nats:\. There is sqlite, memory, postgres/],
     ['postgres://me:s3cr:et@/#%@host/db', 2, /not the URL of a PostgreSQL/],
     ['redis://me:s3cr:et@/#%@host/db', 2, /redis:\/\//],
     ['sqlit:./app.db', 2, /Did you mean sqlite\?/],

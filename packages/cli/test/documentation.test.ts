@@ -26,7 +26,7 @@ test('docs/cli.md has a section for every command, and every option in it', () =
 
 test('docs/cli.md has no command and no option that does not exist', () => {
   const names = commandsOf(program).map(nameOf)
-  const sections = [...page.matchAll(/^### `millrace ([a-z]+(?: [a-z]+)?)/gm)].map(([, name]) => name)
+  const sections = [...page.matchAll(/^### `millrace ([a-z]+(?: [a-z-]+)?)/gm)].map(([, name]) => name)
   expect(new Set(sections)).toEqual(new Set(names))
   const options = new Set([program, ...commandsOf(program)].flatMap(({ options: all }) => all.map(({ long }) => long)))
   const mentioned = [...page.matchAll(/`(--[a-z-]+)/g)].map(([, flag]) => flag)
@@ -60,9 +60,10 @@ function sectionOf(name: string): string | undefined {
   return page.split(/^##+ /m).find((section) => section.startsWith(`\`millrace ${name}`))
 }
 
+const SHARED: Readonly<Record<string, string>> = { dlq: 'Dead letters', tasks: 'Tasks' }
+
 /** The filters are explained once, for all that take them. */
 function sharedOf(command: Command): string {
-  return nameOf(command).startsWith('dlq ')
-    ? (page.split(/^##+ /m).find((section) => section.startsWith('Dead letters')) ?? '')
-    : ''
+  const heading = SHARED[nameOf(command).split(' ')[0] ?? '']
+  return heading === undefined ? '' : (page.split(/^##+ /m).find((section) => section.startsWith(heading)) ?? '')
 }

@@ -55,6 +55,7 @@ test('handles, traces, mends, requeues, discards and replays', async () => {
   const range = ['replay', '--group', 'receipts', '--from', '1h']
   expect((await millrace([...range, '--dry-run'], { cwd })).stdout).toBe('4 events would be replayed into receipts\n')
   expect(await json(range, { cwd })).toMatchObject({ matched: 4, replayed: 4, interrupted: false })
+  expect((await millrace(['lag'], { cwd })).stderr).toContain('in the side lanes wait: receipts 4.')
   await workUntil(cwd, { handled: 7, deadLetters: 0 }, { MEND: '1' })
 })
 

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { nearest } from '../src/config/nearest.ts'
 import { maskUrl, secretsOf } from '../src/config/secrets.ts'
 import { causationTree } from '../src/causation-tree.ts'
-import { parseMoment, startOf } from '../src/input/moment.ts'
+import { momentAhead, parseMoment, startOf } from '../src/input/moment.ts'
 import { linesOf } from '../src/input/lines.ts'
 import { printable, safeJson } from '../src/output/escape.ts'
 import { cut, printTable } from '../src/output/table.ts'
@@ -50,6 +50,8 @@ test('times are taken as RFC 3339, as days and as ages', () => {
   expect(parseMoment('15m', 1_000_000)).toEqual(new Date(100_000))
   expect(() => parseMoment('2026-02-30')).toThrow('does not exist')
   expect(() => parseMoment('2026-13-01')).toThrow('does not exist')
+  expect(momentAhead('2026-11-21', '--at')).toEqual(new Date('2026-11-21T00:00:00Z'))
+  expect(() => momentAhead('15m', '--at')).toThrow('--at 15m is an age')
   expect(startOf('W1tbIm1haWwi')).toEqual({ cursor: 'W1tbIm1haWwi' })
 })
 

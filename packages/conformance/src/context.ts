@@ -19,6 +19,8 @@ export interface ConformanceOptions {
   readonly cleanUp?: (engine: Engine) => void | Promise<void>
   /** What the driver must declare; other levels fail the suite. */
   readonly capabilities?: Readonly<Record<string, string>>
+  /** False for an engine that keeps no tasks: it only moves events. */
+  readonly tasks?: boolean
   /** Properties that do not apply, by id, each with its reason. */
   readonly skip?: Readonly<Record<string, string>>
 }
@@ -28,6 +30,8 @@ export interface Context {
   /** Printed when the property fails; the same seed gives the same workload. */
   readonly seed: number
   readonly random: Random
+  /** What the drivers have warned of. */
+  readonly warnings: readonly string[]
   readonly engine: Engine
   readonly capabilities: Readonly<Record<string, string>> | undefined
   /** Opens the engine and connects. All are closed at the end. */
@@ -50,9 +54,10 @@ export async function createContext(options: ConformanceOptions, seed: number): 
   let engine = await options.makeEngine()
   const open = new Set<Driver>()
   const releases: (() => unknown)[] = []
+  const warnings: string[] = []
 
   async function openOne(source: Engine, skewMs?: () => number): Promise<Driver> {
-    const driver = source.open(suiteRuntime(skewMs))
+    const driver = source.open(suiteRuntime(skewMs, (text) => warnings.push(text)))
     open.add(driver)
     await driver.transport.connect()
     return driver
@@ -70,6 +75,7 @@ export async function createContext(options: ConformanceOptions, seed: number): 
 
   return {
     seed,
+    warnings,
     random: createRandom(seed),
     get engine() {
       return engine

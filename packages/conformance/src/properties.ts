@@ -19,6 +19,22 @@ import { readProperties } from './properties/read.ts'
 import { retentionProperties } from './properties/retention.ts'
 import { settleProperties } from './properties/settle.ts'
 import { workloadProperties } from './properties/workload.ts'
+import { addingProperties } from './tasks/adding.ts'
+import { boundProperties } from './tasks/bounds.ts'
+import { changingProperties } from './tasks/changing.ts'
+import { claimingProperties } from './tasks/claiming.ts'
+import { taskDedupeProperties } from './tasks/dedupe.ts'
+import { endingEarlyProperties } from './tasks/ending-early.ts'
+import { flowProperties } from './tasks/flows.ts'
+import { keyProperties } from './tasks/keys.ts'
+import { lookingProperties } from './tasks/looking.ts'
+import { combinedProperties } from './tasks/model/combined.ts'
+import { noteAndHintProperties } from './tasks/notes-and-hints.ts'
+import { orderAndDelayProperties } from './tasks/order-and-delay.ts'
+import { rateAndTurnProperties } from './tasks/rates-and-turns.ts'
+import { scheduleProperties } from './tasks/schedules.ts'
+import { stormProperties } from './tasks/storm.ts'
+import { taskTransactionProperties } from './tasks/task-transactions.ts'
 import type { Property } from './property.ts'
 
 /** All properties by subject, in the order in which a driver is best written. */
@@ -39,6 +55,22 @@ export const SUBJECTS: Readonly<Record<string, readonly Property[]>> = {
   outbox: outboxProperties,
   inbox: inboxProperties,
   workload: workloadProperties,
+  'tasks: adding': addingProperties,
+  'tasks: bounds': boundProperties,
+  'tasks: claiming': claimingProperties,
+  'tasks: order and delay': orderAndDelayProperties,
+  'tasks: keys': keyProperties,
+  'tasks: rates and turns': rateAndTurnProperties,
+  'tasks: dedupe': taskDedupeProperties,
+  'tasks: ending early': endingEarlyProperties,
+  'tasks: flows': flowProperties,
+  'tasks: notes and hints': noteAndHintProperties,
+  'tasks: looking': lookingProperties,
+  'tasks: changing': changingProperties,
+  'tasks: schedules and settings': scheduleProperties,
+  'tasks: transactions': taskTransactionProperties,
+  'tasks: everything at once': combinedProperties,
+  'tasks: many at once': stormProperties,
   'bus: order': busOrderProperties,
   'bus: failures': busFailureProperties,
   'bus: life': busLifeProperties,

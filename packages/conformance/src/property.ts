@@ -8,6 +8,8 @@ export type Need =
   | 'secondProcess'
   /** `callers`: callers share the transactions of the engine's database. */
   | 'callers'
+  /** `tasks`: the engine keeps tasks. */
+  | 'tasks'
   /** Capabilities that are not `none`. */
   | 'dedupe'
   | 'fencing'

@@ -5,11 +5,9 @@
 export const ROWS_ELSEWHERE: Readonly<Record<number, string>> = {
   32: 'An outage needs a server that can be stopped: the driver tests of server engines do it.',
   33: 'A cut network needs a network: the driver tests of server engines do it, through a fault proxy.',
-  34: 'No port publishes with a delay: delayed work belongs to tasks and schedules.',
-  35: 'As row 34; that a waiting event of one key holds up no other is row 21.',
-  36: 'No port has priorities: they belong to tasks.',
+  35: 'That a waiting event of one key holds up no other is row 21.',
   49: 'A move between engines is tested with the tool that makes it, for pairs of engines.',
 }
 
-/** The number of rows of the list. */
-export const ROWS = 49
+/** The number of rows of the list. From 50 on: tasks, schedules and settings. */
+export const ROWS = 66

@@ -11,7 +11,8 @@ export async function runProperty(property: Property, options: ConformanceOption
     await property.run(context)
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
-    throw new Error(`${property.id}: ${text}\nRun it again with MILLRACE_SEED=${seed}.`, { cause: error })
+    const warnings = context.warnings.map((warning) => `\nThe driver warned: ${warning}`).join('')
+    throw new Error(`${property.id}: ${text}${warnings}\nRun it again with MILLRACE_SEED=${seed}.`, { cause: error })
   } finally {
     await context.end()
     clearInterval(awake)
@@ -33,6 +34,8 @@ export async function reasonToSkip(
       if (options.secondProcess === undefined) return 'it has one process only'
     } else if (need === 'callers') {
       if (options.callers === undefined) return 'it has no transactions that callers could share'
+    } else if (need === 'tasks') {
+      if (options.tasks === false) return 'it keeps no tasks'
     } else if ((await capabilities())[need].level === 'none') {
       return `its capability "${need}" is none`
     }

@@ -4,16 +4,26 @@ import { PROPERTIES, runProperty, seedOfRun, type ConformanceOptions } from '../
 import { GROUP_MUTATIONS } from './mutations/group-mutations.ts'
 import { LANE_MUTATIONS } from './mutations/lane-mutations.ts'
 import { LOG_MUTATIONS } from './mutations/log-mutations.ts'
+import { RARE_TASK_MUTATIONS, TASK_MUTATIONS } from './mutations/task-mutations.ts'
 import { mutantEngine, type Mutation } from './mutations/mutation.ts'
 
-const MUTATIONS: readonly Mutation[] = [...LOG_MUTATIONS, ...GROUP_MUTATIONS, ...LANE_MUTATIONS]
+const MUTATIONS: readonly Mutation[] = [
+  ...LOG_MUTATIONS,
+  ...GROUP_MUTATIONS,
+  ...LANE_MUTATIONS,
+  ...TASK_MUTATIONS,
+  ...RARE_TASK_MUTATIONS,
+]
 const seed = seedOfRun()
+
+// One run of the model against random operations misses a rare defect about once in forty.
+const SEEDS_FOR_RARE = [seed, seed + 1, seed + 2, seed + 3, seed + 4]
 
 // What a mutant has lost never comes; a sound driver in memory needs milliseconds.
 vi.stubEnv('MILLRACE_PATIENCE_MS', '3000')
 
 test.each(MUTATIONS)('a driver is caught in which $defect', async (mutation) => {
-  const failure = await failureOf(mutation.caughtBy, optionsOf(mutation))
+  const failure = await firstFailure(mutation)
   expect(failure, `"${mutation.caughtBy}" must not pass (seed ${seed})`).toBeDefined()
   expect(failure).toContain(`${mutation.caughtBy}: `)
   expect(await failureOf(mutation.caughtBy, SOUND)).toBeUndefined()
@@ -41,11 +51,20 @@ function optionsOf(mutation: Mutation): ConformanceOptions {
   return { ...SOUND, name: 'mutant', makeEngine: () => mutantEngine(mutation) }
 }
 
-async function failureOf(id: string, options: ConformanceOptions): Promise<string | undefined> {
+async function firstFailure(mutation: Mutation): Promise<string | undefined> {
+  const seeds = RARE_TASK_MUTATIONS.includes(mutation) ? SEEDS_FOR_RARE : [seed]
+  for (const each of seeds) {
+    const failure = await failureOf(mutation.caughtBy, optionsOf(mutation), each)
+    if (failure !== undefined) return failure
+  }
+  return undefined
+}
+
+async function failureOf(id: string, options: ConformanceOptions, withSeed = seed): Promise<string | undefined> {
   const property = PROPERTIES.find((each) => each.id === id)
   if (property === undefined) throw new Error(`No property has the id "${id}".`)
   try {
-    await runProperty(property, options, seed)
+    await runProperty(property, options, withSeed)
     return undefined
   } catch (error) {
     return error instanceof Error ? error.message : String(error)

@@ -53,6 +53,11 @@ test('a skip has its reason: a capability, a hook that is missing, or a written 
   expect(await reasonFor(['restart'])).toBe('its data does not outlive a restart')
   expect(await reasonFor(['secondProcess'])).toBe('it has one process only')
   expect(await reasonFor(undefined, 'y')).toBe('because')
+  expect(await reasonFor(['tasks'])).toBeUndefined()
+  const keepsNone = { ...engine, tasks: false }
+  expect(await reasonToSkip({ id: 'x', needs: ['tasks'], run: async () => {} }, keepsNone, without)).toBe(
+    'it keeps no tasks',
+  )
 })
 
 test('random draws stay in their range, and a shuffle loses nothing', () => {

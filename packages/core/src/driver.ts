@@ -23,6 +23,7 @@ export type {
   LaneCounts,
   LaneEntry,
   LaneKey,
+  LaneNext,
   LaneStore,
   NewLaneEntry,
 } from './driver/lane-store.ts'
@@ -54,6 +55,7 @@ export type {
   ConsumeOptions,
   Consumer,
   GroupInfo,
+  Listing,
   OwnedPartition,
   PartitionLag,
   PartitionPosition,
@@ -73,3 +75,36 @@ export type { ErrorCode } from './runtime/error-codes.ts'
 export type { Log, LogFields } from './runtime/log.ts'
 export type { Runtime, Timer } from './runtime/runtime.ts'
 export { unknownOption } from './driver/unknown-option.ts'
+export type { ScheduleRow, ScheduleStore } from './driver/schedule-store.ts'
+export type { Setting, SettingStore } from './driver/setting-store.ts'
+export type { QueueSettings, TaskRate, TaskRetention } from './driver/queue-settings.ts'
+export type { DeadTaskCount, QueueStatus, TaskAdmin, TaskChange, TaskQuery } from './driver/task-admin.ts'
+export type {
+  ClaimedTask,
+  ClaimedTasks,
+  EnqueueOutcome,
+  TaskClaim,
+  TaskExchange,
+  TaskExchanged,
+  TaskHints,
+  TaskNote,
+  TaskSettle,
+  TaskStore,
+} from './driver/task-store.ts'
+export type { ChildOutcome, NewTask, TaskDedupe, TaskError, TaskRow, TaskState } from './driver/task.ts'
+export { addingUnknown } from './driver/adding-unknown.ts'
+export { ENQUEUE_PATIENCE_MS } from './driver/task-store.ts'
+export { freshFlows } from './driver/fresh-flows.ts'
+export { roomIn, WAITING_STATES, withoutRoom } from './driver/room.ts'
+export { DEFAULT_QUEUE_SETTINGS } from './driver/queue-settings.ts'
+export { TASK_STATES } from './driver/task.ts'
+export { createTopicChanges, type TopicChanges } from './driver/sql/topic-changes.ts'
+export { deadLetterOf, type DeadLetterRow, numberOfLetter } from './driver/sql/dead-letter-row.ts'
+export {
+  decodeProgress,
+  decodeRanges,
+  encodeProgress,
+  type ProgressRow,
+  type SettleRow,
+} from './driver/sql/progress-row.ts'
+export { optionalPosition, positionOf, seqOf } from './driver/sql/sequence.ts'

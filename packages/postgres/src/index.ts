@@ -1,4 +1,3 @@
 export { workerRights } from './database/roles.ts'
-export { postgresFromUrl } from './from-url.ts'
-export { postgres } from './postgres.ts'
+export { postgres, postgresFromUrl } from './postgres.ts'
 export type { PostgresOptions } from './settings.ts'

@@ -16,6 +16,14 @@ describe.skipIf(!hasPostgres)('segments', () => {
     return rows.map(({ relname }) => String(relname))
   }
 
+  async function partitionOf(url: string, schema: string, topic: string): Promise<string> {
+    const [row] = await ask(
+      url,
+      `SELECT p.id FROM ${schema}.partitions p JOIN ${schema}.topics t ON t.id = p.topic WHERE t.name = '${topic}'`,
+    )
+    return String(row?.['id'])
+  }
+
   test('reading goes on from table to table, and retention drops whole tables', async () => {
     const { driver, url, schema } = await openDriver({ retentionEveryMs: 20, segmentEvents: 30 })
     const { transport, stores } = driver
@@ -54,6 +62,25 @@ describe.skipIf(!hasPostgres)('segments', () => {
     expect(await stores.index.byId(ids[0] ?? '')).toEqual([])
     expect(await transport.read({ topic: 't', limit: 100 })).toHaveLength(10)
     expect((await driver.diagnose({ verify: true })).filter(({ level }) => level === 'problem')).toEqual([])
+  })
+
+  test('a topic whose retention fails keeps no other from its own', async () => {
+    const { driver, url, schema } = await openDriver({ retentionEveryMs: 20 })
+    const { transport } = driver
+    for (const topic of ['broken', 'whole']) {
+      await transport.ensureTopic(topic, { partitions: 1 })
+      await transport.publish(recordsOf(topic, 30, 1))
+    }
+    await ask(
+      url,
+      `CREATE FUNCTION ${schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''refused''; END';
+       CREATE TRIGGER refuse BEFORE UPDATE ON ${schema}.floors FOR EACH ROW
+       WHEN (old.partition_id = (${await partitionOf(url, schema, 'broken')})) EXECUTE FUNCTION ${schema}.refuse()`,
+    )
+    for (const topic of ['broken', 'whole']) await transport.ensureTopic(topic, { retention: { maxEvents: 10 } })
+    const held = async (): Promise<Record<string, number>> =>
+      Object.fromEntries((await transport.list()).topics.map((topic) => [topic.topic, topic.held]))
+    await expect.poll(held, POLL).toEqual({ broken: 30, whole: 10 })
   })
 
   test('the tables of a removed topic go, and its name begins anew', async () => {

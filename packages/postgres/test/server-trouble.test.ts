@@ -1,3 +1,4 @@
+import { newTask, taskStoresOf } from '@millrace/core/testing'
 import { available, startFaultProxy, startPgbouncer, startPostgres } from 'engines'
 import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { openDriver, recordOf, recordsOf, type Said } from './driver.ts'
@@ -9,56 +10,60 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
   beforeEach(() => void vi.stubEnv('MILLRACE_TEST_POSTGRES_URL', ''))
   afterAll(async () => (await testServer()).stop())
 
-  test('killed and restarted in the middle of publishes: what was stored is there, once, and in order', async () => {
-    await using server = await startPostgres({ own: true })
-    const said: Said = { lines: [] }
-    const { driver } = await openDriver({ url: server.url, schema: 'millrace', connectTimeoutMs: 20_000 }, said)
-    const { transport } = driver
-    await transport.ensureTopic('t', { partitions: 2 })
-    await transport.ensureGroup('g', ['t'], 'earliest')
-    const consumer = transport.consume({
-      topic: 't',
-      group: 'g',
-      partitions: [0, 1].map((partition) => ({ partition, token: 0, after: undefined })),
-    })
-    const stored: string[] = []
-    let rounds = 0
-    let going = true
-    const publishing = (async () => {
-      let open = recordsOf('t', 20, 2)
-      while (going || open.length > 0) {
-        const outcomes = await transport.publish(open)
-        rounds += 1
-        const again = open.filter((_, at) => outcomes[at]?.outcome === 'unknown')
-        for (const [at, { id }] of open.entries()) {
-          const outcome = outcomes[at]?.outcome
-          if (outcome === 'stored' || outcome === 'duplicate') stored.push(id)
+  test(
+    'killed and restarted in the middle of publishes: what was stored is there, once, and in order',
+    { timeout: 120_000 },
+    async () => {
+      await using server = await startPostgres({ own: true })
+      const said: Said = { lines: [] }
+      const { driver } = await openDriver({ url: server.url, schema: 'millrace', connectTimeoutMs: 20_000 }, said)
+      const { transport } = driver
+      await transport.ensureTopic('t', { partitions: 2 })
+      await transport.ensureGroup('g', ['t'], 'earliest')
+      const consumer = transport.consume({
+        topic: 't',
+        group: 'g',
+        partitions: [0, 1].map((partition) => ({ partition, token: 0, after: undefined })),
+      })
+      const stored: string[] = []
+      let rounds = 0
+      let going = true
+      const publishing = (async () => {
+        let open = recordsOf('t', 20, 2)
+        while (going || open.length > 0) {
+          const outcomes = await transport.publish(open)
+          rounds += 1
+          const again = open.filter((_, at) => outcomes[at]?.outcome === 'unknown')
+          for (const [at, { id }] of open.entries()) {
+            const outcome = outcomes[at]?.outcome
+            if (outcome === 'stored' || outcome === 'duplicate') stored.push(id)
+          }
+          open = again.length > 0 ? again : going ? recordsOf('t', 20, 2) : []
         }
-        open = again.length > 0 ? again : going ? recordsOf('t', 20, 2) : []
+      })()
+      for (let kills = 0; kills < 3; kills += 1) {
+        const seen = rounds
+        await expect.poll(() => rounds, POLL).toBeGreaterThan(seen + 5)
+        await server.kill()
+        await server.restart()
       }
-    })()
-    for (let kills = 0; kills < 3; kills += 1) {
       const seen = rounds
       await expect.poll(() => rounds, POLL).toBeGreaterThan(seen + 5)
-      await server.kill()
-      await server.restart()
-    }
-    const seen = rounds
-    await expect.poll(() => rounds, POLL).toBeGreaterThan(seen + 5)
-    going = false
-    await publishing
-    const read = await transport.read({ topic: 't', limit: 10_000 })
-    const ids = read.map(({ id }) => id)
-    expect(ids.toSorted()).toEqual([...new Set(ids)].toSorted())
-    expect(new Set(ids)).toEqual(new Set(stored))
-    const fetched: string[] = []
-    while (fetched.length < ids.length) {
-      fetched.push(...(await consumer.fetch({ max: 500 }).catch(() => [])).map(({ id }) => id))
-    }
-    expect(fetched.toSorted()).toEqual(ids.toSorted())
-    // One line when it went and one when it was back, for each time that it was noticed.
-    expect(said.lines.length).toBeLessThan(20)
-  })
+      going = false
+      await publishing
+      const read = await transport.read({ topic: 't', limit: 10_000 })
+      const ids = read.map(({ id }) => id)
+      expect(ids.toSorted()).toEqual([...new Set(ids)].toSorted())
+      expect(new Set(ids)).toEqual(new Set(stored))
+      const fetched: string[] = []
+      while (fetched.length < ids.length) {
+        fetched.push(...(await consumer.fetch({ max: 500 }).catch(() => [])).map(({ id }) => id))
+      }
+      expect(fetched.toSorted()).toEqual(ids.toSorted())
+      // One line when it went and one when it was back, for each time that it was noticed.
+      expect(said.lines.length).toBeLessThan(20)
+    },
+  )
 
   test.each(['reset-reply', 'swallow-reply'] as const)(
     'a publish whose answer is lost (%s) is unknown, and the same id is stored once',
@@ -71,7 +76,7 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
       const { transport } = driver
       await transport.ensureTopic('t', { partitions: 1 })
       const record = recordOf('t')
-      proxy.strike({ at: 'publish_1', does })
+      proxy.strike({ at: 'publish_one_1', does })
       const [outcome] = await transport.publish([record])
       expect(outcome).toMatchObject({ outcome: 'unknown', error: { code: 'engine_unreachable' } })
       await proxy.heal()
@@ -80,6 +85,24 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
       expect(['stored', 'duplicate']).toContain(again?.outcome)
       const ids = (await transport.read({ topic: 't', limit: 10 })).map(({ id }) => id)
       expect(ids).toEqual([record.id])
+    },
+  )
+
+  test.each(['reset-reply', 'swallow-reply'] as const)(
+    'whether a task was added is unknown when the answer is lost (%s), and the same id is added once',
+    async (does) => {
+      const { url } = await testServer()
+      await using proxy = await startFaultProxy(url)
+      const schema = freshSchema()
+      onTestFinished(async () => void (await ask(url, `DROP SCHEMA IF EXISTS ${schema} CASCADE`)))
+      const { driver } = await openDriver({ url: proxy.url, schema, statementTimeoutMs: 500, maxConnections: 3 })
+      const { tasks, taskAdmin } = taskStoresOf(driver)
+      const added = [newTask({ id: 'once' })]
+      proxy.strike({ at: 'enqueue_1', does })
+      await expect(tasks.enqueue(added)).rejects.toMatchObject({ code: 'publish_unknown', retriable: true })
+      await proxy.heal()
+      expect(await tasks.enqueue(added)).toEqual([{ outcome: 'stored', id: 'once' }])
+      expect((await taskAdmin.list({ limit: 10 })).map(({ id }) => id)).toEqual(['once'])
     },
   )
 
@@ -99,7 +122,7 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
   })
 
   test('sessions that the server ends are replaced, and a waiting fetch goes on', async () => {
-    const { driver, url } = await openDriver()
+    const { driver, url, schema } = await openDriver()
     const { transport } = driver
     await transport.ensureTopic('t', { partitions: 1 })
     const consumer = transport.consume({
@@ -108,6 +131,9 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
       partitions: [{ partition: 0, token: 0, after: undefined }],
     })
     const fetching = consumer.fetch({ max: 5 })
+    // A look that is cut off in the server rejects; this is about one that has looked, found nothing and waits.
+    const looked = `SELECT pid FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%${schema}%fetch_1%'`
+    await expect.poll(() => ask(url, looked), POLL).not.toHaveLength(0)
     await ask(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace'")
     const record = recordOf('t')
     let outcome = (await transport.publish([record]))[0]?.outcome

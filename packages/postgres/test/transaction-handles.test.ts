@@ -1,8 +1,11 @@
+import { taskStoresOf } from '@millrace/core/testing'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { sql as drizzleSql } from 'drizzle-orm'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { Pool } from 'pg'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { openDriver } from './driver.ts'
+import { claimOf, newTask } from './new-tasks.ts'
 import { prismaClient } from './prisma-client.ts'
 import { numbersOf, start, type Started, StepTaken } from './started.ts'
 import { hasPostgres, testServer } from './test-server.ts'
@@ -98,6 +101,31 @@ describe.skipIf(!hasPostgres)('a publish joins the transaction of', () => {
     expect(await numbersOf(millrace)).toEqual({ k: [1, 4], [`'"$1\\ é`]: [2, 3] })
     expect(await marks()).toEqual(['kept'])
     expect(await millrace.outbox.status()).toMatchObject({ waiting: 0, failing: 0 })
+  })
+
+  test.for(Object.entries(LIBRARIES))('%s, and so do tasks', { timeout: 60_000 }, async ([, open]) => {
+    const started = await start()
+    const { driver } = await openDriver({ url: started.url, schema: started.schema })
+    const { tasks } = taskStoresOf(driver)
+    const append = tasks.append ?? (() => Promise.reject(new Error('PostgreSQL joins transactions.')))
+    const transaction = await open(started)
+    const dedupe = { key: `'"$1\\ é`, mode: 'keep', until: 'end', windowMs: undefined } as const
+    const kept = newTask({ body: `{"input":"'$1\\\\ é"}`, dedupe })
+    await transaction(async (tx, mark) => {
+      await mark('kept')
+      expect(await append(tx, [kept, newTask({ dedupe })])).toEqual([
+        { outcome: 'stored', id: kept.id },
+        { outcome: 'duplicate', id: kept.id },
+      ])
+      expect(await tasks.get([kept.id])).toEqual([])
+    })
+    const undone = transaction(async (tx) => {
+      await append(tx, [newTask()])
+      throw new Error('as planned')
+    })
+    await expect(undone).rejects.toThrow('as planned')
+    const { claimed } = await tasks.exchange({ worker: 'w', settles: [], notes: [], claims: [claimOf(10)] })
+    expect(claimed[0]?.tasks.map(({ id, body }) => ({ id, body }))).toEqual([{ id: kept.id, body: kept.body }])
   })
 
   test('none of these is refused with what to pass instead', { timeout: 60_000 }, async () => {

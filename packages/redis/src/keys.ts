@@ -16,6 +16,8 @@ export interface GroupKeys {
   readonly leases: string
   /** A hash by place: progress. */
   readonly progress: string
+  /** A hash by place: the stream id of what was last fetched of it, where the fetch stores it. */
+  readonly marks: string
   /** A hash by member: label and filter epoch; and one with the counts. */
   readonly members: string
   readonly counts: string
@@ -35,6 +37,18 @@ export interface GroupKeys {
   readonly lanePrefix: string
 }
 
+/** The keys of tasks, schedules and settings; all share one slot, so that each step is one script. */
+export interface TaskKeys {
+  /** What the keys begin with. No key has this name itself, nor that of `nothing`. */
+  readonly base: string
+  readonly nothing: string
+  /** Where the names of queues are announced that something changed in. */
+  readonly channel: string
+  readonly schedules: string
+  readonly scheduleTimes: string
+  readonly settings: string
+}
+
 /** The names of everything that is kept. */
 export interface Keys {
   /** Hash by topic: partitions, incarnation, retention. */
@@ -45,6 +59,7 @@ export interface Keys {
   readonly identity: string
   /** Held by the process that sweeps. */
   readonly sweeper: string
+  readonly tasks: TaskKeys
   partition(topic: string, partition: number): PartitionKeys
   group(group: string): GroupKeys
   /** Where the numbers of partitions are announced that something was appended to. */
@@ -60,6 +75,8 @@ export function createKeys(prefix: string): Keys {
     groups: `${prefix}{registry}:groups`,
     identity: `${prefix}{registry}:identity`,
     sweeper: `${prefix}{registry}:sweeper`,
+    // The prefix is in the braces too: each prefix has a slot of its own.
+    tasks: taskKeys(`${prefix}{${prefix}tasks}:`, `${prefix}wake-tasks`),
     partition(topic, partition) {
       let known = partitions.get(topic)
       if (known === undefined) partitions.set(topic, (known = []))
@@ -82,6 +99,7 @@ function groupKeys(base: string): GroupKeys {
   return {
     leases: `${base}leases`,
     progress: `${base}progress`,
+    marks: `${base}marks`,
     members: `${base}members`,
     counts: `${base}counts`,
     filter: `${base}filter`,
@@ -95,6 +113,17 @@ function groupKeys(base: string): GroupKeys {
     letterSamples: `${base}letter-samples`,
     letterHeld: `${base}letter-held`,
     lanePrefix: `${base}lane-`,
+  }
+}
+
+function taskKeys(base: string, channel: string): TaskKeys {
+  return {
+    base,
+    nothing: `${base}-`,
+    channel,
+    schedules: `${base}schedules`,
+    scheduleTimes: `${base}schedule-times`,
+    settings: `${base}settings`,
   }
 }
 

@@ -11,15 +11,27 @@ export interface Place {
   readonly n: number
 }
 
-/** The position of a stream id such as `1764000000000-17`. */
-export function positionOfId(id: string): Position {
+/** The place of a stream id such as `1764000000000-17`. */
+export function placeOfId(id: string): Place {
   const dash = id.indexOf('-')
-  return `${id.slice(0, dash).padStart(TIME_WIDTH, '0')}-${id.slice(dash + 1).padStart(NUMBER_WIDTH, '0')}`
+  return { ms: Number(id.slice(0, dash)), n: Number(id.slice(dash + 1)) }
+}
+
+/** The position of a stream id. */
+export function positionOfId(id: string): Position {
+  return positionOf(placeOfId(id))
 }
 
 /** The position of a place. */
-export function positionOf({ ms, n }: Place): Position {
-  return `${String(ms).padStart(TIME_WIDTH, '0')}-${String(n).padStart(NUMBER_WIDTH, '0')}`
+export function positionOf(place: Place): Position {
+  return positionsFrom(place)()
+}
+
+/** The position of a place, then those of the numbers after it. */
+export function positionsFrom({ ms, n }: Place): () => Position {
+  const time = `${String(ms).padStart(TIME_WIDTH, '0')}-`
+  let next = n
+  return () => time + String(next++).padStart(NUMBER_WIDTH, '0')
 }
 
 /** The place of a position. Throws `position_invalid`. */

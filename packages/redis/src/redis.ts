@@ -1,4 +1,4 @@
-import type { Driver, Engine, Runtime } from '@millrace/core/driver'
+import { type Driver, type Engine, MillraceError, type Runtime } from '@millrace/core/driver'
 import { checkOptions } from './check-options.ts'
 import { readUrl } from './client/read-url.ts'
 import { diagnose } from './driver/diagnose.ts'
@@ -40,7 +40,16 @@ export function redisFromUrl(url: string): Engine {
 
 /** Options that are in the URL give way to those beside it. */
 function withoutQuery(options: RedisOptions): RedisOptions {
+  if (typeof options !== 'object' || options === null) throw noAddress()
   return options.url === undefined
     ? options
     : { ...optionsOfUrl(options.url), ...options, url: options.url.split('?', 1)[0] ?? '' }
+}
+
+function noAddress(): MillraceError {
+  return new MillraceError(
+    'config_invalid',
+    'redis() takes a URL or options: redis("redis://127.0.0.1:6379"). Is the variable that holds it set?',
+    { path: 'url' },
+  )
 }

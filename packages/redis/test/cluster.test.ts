@@ -1,7 +1,10 @@
 import { isMillraceError, type StoredRecord } from '@millrace/core/driver'
 import { askRedis, available, type RedisCluster, startRedisCluster } from 'engines'
+import { taskStoresOf } from '@millrace/core/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createKeys } from '../src/keys.ts'
 import { connected, openDriver, record } from './driver-of.ts'
+import { claim, done, exchange, newTasks } from './tasks-of.ts'
 
 describe.runIf(await available('redis-server'))('a cluster', () => {
   let cluster: RedisCluster
@@ -90,5 +93,51 @@ describe.runIf(await available('redis-server'))('a cluster', () => {
       limit: 10,
     })
     expect(due.map((entry) => entry.record.id)).toEqual([later.id])
+  })
+
+  test('the tasks of two prefixes are in two slots', async () => {
+    const slots = await Promise.all(
+      ['mail:', 'reports:'].map((prefix) =>
+        askRedis(cluster.nodes[0]?.url ?? '', 'CLUSTER', 'KEYSLOT', createKeys(prefix).tasks.base),
+      ),
+    )
+    expect(new Set(slots).size).toBe(2)
+  })
+
+  test('tasks whose slot moves are added and run once, and no step stops half done', async () => {
+    const driver = await connected({ url: cluster.url, prefix: 'moving-tasks:' })
+    const { tasks, taskAdmin } = taskStoresOf(driver)
+    const slot = Number(await askRedis(cluster.nodes[0]?.url ?? '', 'CLUSTER', 'KEYSLOT', '{moving-tasks:tasks}'))
+    await tasks.enqueue(newTasks(20, { key: 'k' }))
+    const ask = (node: number, ...args: string[]): Promise<unknown> =>
+      askRedis(cluster.nodes[node % 3]?.url ?? '', 'CLUSTER', ...args)
+    for (const at of [0, 1, 2]) {
+      const [from, to] = [String(await ask(at, 'MYID')), String(await ask(at + 1, 'MYID'))]
+      // Only the owner of the slot takes this; the next node expects it from then on.
+      const isOwner = await ask(at, 'SETSLOT', String(slot), 'MIGRATING', to).catch(() => undefined)
+      if (isOwner !== undefined) await ask(at + 1, 'SETSLOT', String(slot), 'IMPORTING', from)
+    }
+    // Most keys are where they were, and the script would meet one that is not only after it has written others.
+    await expect(claim(driver, 'w')).rejects.toMatchObject({ code: 'engine_busy', retriable: true })
+    await expect(tasks.enqueue(newTasks(21))).rejects.toMatchObject({ code: 'engine_busy', retriable: true })
+    for (const { url } of cluster.nodes) await askRedis(url, 'CLUSTER', 'SETSLOT', String(slot), 'STABLE')
+    let moved = 0
+    let ran = 0
+    const moving = (async () => {
+      for (const node of cluster.nodes) {
+        await cluster.moveSlot(slot, node)
+        moved += 1
+      }
+    })()
+    let open: Awaited<ReturnType<typeof claim>> = []
+    while (moved < cluster.nodes.length || ran < 20) {
+      const given = await exchange(driver, 'w', open.map(done), 3).catch(() => undefined)
+      if (given === undefined) continue
+      ran += open.length
+      open = given
+    }
+    await moving
+    const [status] = await taskAdmin.queues()
+    expect([ran, status?.counts.done, status?.counts.ready, status?.counts.running]).toEqual([20, 20, 0, 0])
   })
 })

@@ -1,5 +1,6 @@
 import { available, type EngineServer, startRedis } from 'engines'
 import { Redis } from 'ioredis'
+import { inspect } from 'node:util'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemRuntime } from '../../core/src/runtime/system-runtime.ts'
@@ -51,5 +52,20 @@ describe.runIf(await available('redis-server'))('a client that is handed in', ()
     atEnd(() => client.disconnect())
     await worksAndIsLeft(client, 'given-io:')
     expect(await client.ping()).toBe('PONG')
+  })
+
+  test('of ioredis, whose errors carry what was sent: ours name what failed, and hold no payload', async () => {
+    const client = new Redis(server.url)
+    client.on('error', () => undefined)
+    atEnd(() => client.disconnect())
+    const driver = redis({ client, prefix: 'full-io:' }).open(systemRuntime())
+    await driver.transport.connect()
+    await driver.transport.ensureTopic('order', { partitions: 1 })
+    await client.config('SET', 'maxmemory', '1')
+    const [outcome] = await driver.transport.publish([record({ body: '{"secret":"s3cret-payload"}' })])
+    await client.config('SET', 'maxmemory', '0')
+    expect(outcome).toMatchObject({ outcome: 'rejected', error: { code: 'engine_full' } })
+    expect(inspect(outcome, { depth: 10, showHidden: true })).not.toContain('s3cret-payload')
+    await driver.transport.close()
   })
 })

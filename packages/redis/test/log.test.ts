@@ -39,6 +39,31 @@ describe.runIf(await available('redis-server'))('the log on Redis', () => {
     ).toEqual(['00000000000001', '00000000000002'])
   })
 
+  test('who keeps up has its mark stored with the fetch', async () => {
+    const driver = await connected(place())
+    const seen = await driver.stores.leases.observe('readers')
+    const [free] = seen.partitions
+    const lease = await driver.stores.leases.claim({
+      group: 'readers',
+      topic: 'order',
+      partition: 0,
+      member: 'm',
+      expectedOwner: undefined,
+      expectedToken: free?.token ?? 0,
+    })
+    const partitions = [{ partition: 0, token: lease?.token ?? 0, after: undefined }]
+    const consumer = driver.transport.consume({ topic: 'order', group: 'readers', partitions })
+    await publishOne(driver)
+    // What a reader finds that has just begun may be a backlog, which is read without a script.
+    expect(await consumer.fetch({ max: 10, mark: true })).toHaveLength(1)
+    expect(consumer.marked?.(0)).toBe(undefined)
+    const fetching = consumer.fetch({ max: 10, mark: true })
+    await publishOne(driver)
+    const [last] = await fetching
+    expect(consumer.marked?.(0)).toBe(last?.position)
+    await consumer.close()
+  })
+
   test('a server that has forgotten its scripts lets no batch overtake another', async () => {
     const given = place()
     const direct = await connected(given)
@@ -106,6 +131,20 @@ describe.runIf(await available('redis-server'))('the log on Redis', () => {
     expect(await driver.stores.index.byId(odd.id, odd.source)).toHaveLength(1)
   })
 
+  test('what fails in one partition says nothing of the others', async () => {
+    const given = place()
+    const driver = await connected(given)
+    // Somebody else's key where the look-up of ids is kept.
+    await askRedis(server.url, 'SET', `${given.prefix}{order/0}:ids`, 'foreign')
+    const outcomes = await driver.transport.publish([record({ partition: 1 }), record(), record({ partition: 1 })])
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(['stored', 'rejected', 'stored'])
+    expect(outcomes.flatMap((one) => ('error' in one && 'code' in one.error ? [one.error.code] : []))).toEqual([
+      'engine_corrupt',
+    ])
+    const read = await driver.transport.read({ topic: 'order', limit: 5 })
+    expect(read.map(({ partition }) => partition)).toEqual([1, 1])
+  })
+
   test('a topic that was made again by another process is noticed', async () => {
     const given = place()
     const [one, other] = [await connected(given), await connected(given)]
@@ -156,5 +195,57 @@ describe.runIf(await available('redis-server'))('the log on Redis', () => {
     await driver.transport.ensureTopic('order', { retention: { maxEvents: 1 } })
     const held = await driver.transport.read({ topic: 'order', limit: 5 })
     expect(held.map(({ id }) => id)).toEqual(unread.map(({ id }) => id))
+  })
+
+  test('events that were stored together are read from any of them on, both ways', async () => {
+    const given = place()
+    const driver = await connected(given)
+    const batch = Array.from({ length: 9 }, () => record())
+    const outcomes = await driver.transport.publish(batch)
+    expect(await askRedis(server.url, 'XLEN', `${given.prefix}{order/0}:log`)).toBe(1)
+    const ids = batch.map(({ id }) => id)
+    for (const [at, outcome] of outcomes.entries()) {
+      const position = outcome.outcome === 'stored' ? outcome.position : ''
+      const query = { topic: 'order', limit: 20, after: [{ partition: 0, position }] }
+      const forwards = await driver.transport.read(query)
+      const backwards = await driver.transport.read({ ...query, backwards: true })
+      expect(forwards.map(({ id }) => id)).toEqual(ids.slice(at + 1))
+      expect(backwards.map(({ id }) => id)).toEqual(ids.slice(0, at).toReversed())
+      const consumer = driver.transport.consume({
+        topic: 'order',
+        group: 'readers',
+        partitions: [{ partition: 0, token: 1, after: position }],
+      })
+      const rest = at === batch.length - 1 ? [] : await consumer.fetch({ max: 20 })
+      expect(rest.map((one) => [one.id, one.body])).toEqual(batch.slice(at + 1).map(({ id, body }) => [id, body]))
+      await consumer.close()
+    }
+  })
+
+  test('of a batch that holds what is there already only the rest is stored', async () => {
+    const given = place()
+    const driver = await connected(given)
+    // UUIDv7 of one millisecond, which are looked up together, and one that is not.
+    const [one = '', two = '', three = '', four = ''] = [1, 2, 3, 4].map(
+      (n) => `0193504a-1b2c-7000-8000-00000000000${n}`,
+    )
+    const before = [one, two, 'other'].map((id) => record({ id, correlationId: 'flow' }))
+    const stored = await driver.transport.publish(before)
+    const again = [three, two, four, 'other', one].map((id) => record({ id, correlationId: 'flow' }))
+    const outcomes = await driver.transport.publish(again)
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual(['stored', 'duplicate', 'stored', 'duplicate', 'duplicate'])
+    expect(outcomes[4]).toEqual({ ...stored[0], outcome: 'duplicate', body: before[0]?.body })
+    const read = await driver.transport.read({ topic: 'order', limit: 9 })
+    expect(read.map(({ id, position }) => [id, Number(position.slice(14))])).toEqual(
+      [one, two, 'other', three, four].map((id, at) => [id, at + 1]),
+    )
+    expect((await driver.stores.index.byId(two)).map(({ body }) => body)).toEqual([before[1]?.body])
+    expect((await driver.stores.index.byCorrelation('flow', 9)).map(({ id }) => id)).toEqual(read.map(({ id }) => id))
+    await driver.transport.seek('readers', 'order', 'latest')
+    await driver.transport.ensureTopic('order', { retention: { maxAgeMs: 1 } })
+    await eventually('all is dropped', async () => (await driver.transport.list()).topics[0]?.held === 0)
+    const keys = ['ids', 'flows'].map((kind) => `${given.prefix}{order/0}:${kind}`)
+    expect(await Promise.all(keys.map((key) => askRedis(server.url, 'EXISTS', key)))).toEqual([0, 0])
+    expect((await driver.transport.list()).topics[0]?.bytes).toBe(0)
   })
 })

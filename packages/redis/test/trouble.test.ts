@@ -1,5 +1,12 @@
 import { isMillraceError } from '@millrace/core/driver'
-import { askRedis, available, type EngineServer, startRedis, type RedisOptions as ServerOptions } from 'engines'
+import {
+  askRedis,
+  available,
+  type EngineServer,
+  freePort,
+  startRedis,
+  type RedisOptions as ServerOptions,
+} from 'engines'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
@@ -43,6 +50,41 @@ describe.runIf(await available('redis-server'))('a server that cannot be used sa
     const { url, stop } = await startRedis({ own: true })
     await stop()
     expect((await connectError(url)).code).toBe('engine_unreachable')
+  })
+
+  test('Sentinels that are all away are named, with what to check, and without the password', async () => {
+    const [one, other] = [await freePort(), await freePort()]
+    const error = await connectError(`redis+sentinel://user:s3cret-word@127.0.0.1:${one},127.0.0.1:${other}/mymaster`)
+    expect(error).toMatchObject({ code: 'engine_unreachable', retriable: true })
+    expect(error.message).toMatch(
+      new RegExp(`its Sentinels do not answer \\(127.0.0.1:${one}, 127.0.0.1:${other}; .*ECONNREFUSED`),
+    )
+    expect(error.message).toContain(`redis-cli -h 127.0.0.1 -p ${one} SENTINEL GET-MASTER-ADDR-BY-NAME mymaster`)
+    expect(JSON.stringify(error) + error.message).not.toContain('s3cret-word')
+  })
+
+  test('a Redis where a Sentinel is expected is told so', async () => {
+    const { port } = new URL((await server()).url)
+    const error = await connectError(`redis+sentinel://127.0.0.1:${port}/mymaster`)
+    expect(error.code).toBe('config_invalid')
+    expect(error.message).toContain(`127.0.0.1:${port} is a Redis and no Sentinel`)
+  })
+
+  test('a master that the Sentinels do not know is named', async () => {
+    const sentinel = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.on('data', (data) => {
+        const commands = data.toString().match(/^\*/gm)?.length ?? 1
+        socket.write('-ERR No such master with that name\r\n'.repeat(commands))
+      })
+    }).listen(0, '127.0.0.1')
+    await once(sentinel, 'listening')
+    atEnd(() => sentinel.close())
+    const address = sentinel.address()
+    const port = typeof address === 'object' ? address?.port : 0
+    const error = await connectError(`redis+sentinel://127.0.0.1:${port}/mymistress`)
+    expect(error.code).toBe('config_invalid')
+    expect(error.message).toContain('watch no master called "mymistress"')
   })
 
   test('a server of an older version is refused', async () => {

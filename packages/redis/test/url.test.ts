@@ -45,3 +45,7 @@ describe('the URL of a Redis', () => {
     expect(() => redis({})).toThrow(/either a URL or a client/)
   })
 })
+
+test('what is neither a URL nor options is refused, also where a variable was not set', () => {
+  expect(() => redis(undefined as never)).toThrow('Is the variable that holds it set?')
+})

@@ -106,6 +106,7 @@ const RESERVED = /^\/(v1|api\/(events|admin)|healthz|readyz|metrics|page)(\/|$)|
 
 /** Fills in defaults. Throws `config_invalid` for an unsafe address, a bad port, limit, timeout or mount. */
 export function settingsOf(options: ServerOptions): Settings {
+  checkNames(options)
   const { millrace, host = '127.0.0.1', port = 4400, allowInsecure = false, mounts = [] } = options
   if (!allowInsecure && !isLoopback(host)) {
     throw new MillraceError(
@@ -129,6 +130,35 @@ export function settingsOf(options: ServerOptions): Settings {
     limits: filledIn('limits', DEFAULT_SERVER_LIMITS, options.limits),
     timeouts: filledIn('timeouts', DEFAULT_SERVER_TIMEOUTS, options.timeouts),
     runtime: options.runtime ?? systemRuntime(),
+  }
+}
+
+const OPTIONS: readonly string[] = [
+  ...([
+    'millrace',
+    'host',
+    'port',
+    'allowInsecure',
+    'mounts',
+    'limits',
+    'timeouts',
+    'runtime',
+  ] satisfies (keyof ServerOptions)[]),
+]
+
+function checkNames(options: ServerOptions): void {
+  const unknown = Object.keys(options ?? {}).find((name) => !OPTIONS.includes(name))
+  if (unknown !== undefined) {
+    throw new MillraceError(
+      'config_invalid',
+      `The option "${unknown}" of createServer is not known; there are ${OPTIONS.join(', ')}.`,
+      { path: unknown },
+    )
+  }
+  if (typeof options?.millrace?.publish !== 'function') {
+    throw new MillraceError('config_invalid', 'createServer needs { millrace }: what createMillrace returns.', {
+      path: 'millrace',
+    })
   }
 }
 

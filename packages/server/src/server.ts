@@ -8,11 +8,15 @@ import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { browseRoutes } from './routes/browse.ts'
 import { ingestRoutes } from './routes/ingest.ts'
 import { healthRoutes } from './routes/health.ts'
+import { operationRoutes } from './routes/operations.ts'
 import { pageRoutes } from './routes/page.ts'
+import { queueRoutes } from './routes/queues.ts'
 import { replayRoutes } from './routes/replays.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { statusRoutes } from './routes/status.ts'
 import { streamRoutes } from './routes/stream.ts'
 import { outboxRoutes } from './routes/outbox.ts'
+import { taskRoutes } from './routes/tasks.ts'
 import { topicRoutes } from './routes/topics.ts'
 import type { Services } from './services.ts'
 import { createOpenStreams } from './stream/open-streams.ts'
@@ -60,6 +64,10 @@ export function createServer(options: ServerOptions): Server {
     ...outboxRoutes(services),
     ...deadLetterRoutes(services),
     ...replayRoutes(services),
+    ...taskRoutes(services),
+    ...queueRoutes(services),
+    ...scheduleRoutes(services),
+    ...operationRoutes(services),
     ...statusRoutes(services),
     ...healthRoutes(services),
     ...pageRoutes(services),

@@ -21,6 +21,8 @@ test.each([
   [{ port: 99_999 }, 'port'],
   [{ limits: { bodyBytes: -1 } }, 'limits.bodyBytes'],
   [{ limits: { bodyByte: 1 } as object }, 'limits.bodyByte'],
+  [{ prt: 4_400 } as object, 'prt'],
+  [{ millrace: undefined } as object, 'millrace'],
   [{ timeouts: { headersMs: Number.NaN } }, 'timeouts.headersMs'],
   [{ mounts: [{ path: '/v1/x', name: '', description: '', fetch: () => new Response() }] }, 'mounts[0].path'],
   [{ mounts: [{ path: 'x/../y', name: '', description: '', fetch: () => new Response() }] }, 'mounts[0].path'],

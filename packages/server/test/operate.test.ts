@@ -48,6 +48,7 @@ describe('/v1/dead-letters', () => {
     expect([next.answer.deadLetters.length, next.answer.next]).toEqual([1, undefined])
     const counts = await command(app.url, '/v1/dead-letters/counts', undefined, 'GET')
     expect(counts.answer.counts).toEqual([expect.objectContaining({ group: 'billing', count: 3 })])
+    expect(counts.answer.counts[0].lastFailedAt).toBe(answer.deadLetters[0].lastFailedAt)
     const id = encodeURIComponent(answer.deadLetters[0].id)
     expect((await command(app.url, `/v1/dead-letters/${id}`, undefined, 'GET')).answer).toMatchObject({
       body: expect.any(String),

@@ -22,9 +22,9 @@ test('/v1/outbox shows what waits and what fails, and drops what an operator giv
   const { millrace, url } = app
   const first = millrace.create(OrderPlaced, { orderId: 'A-1' })
   await millrace.publish(first)
-  const db = new DatabaseSync(path)
+  const db = new DatabaseSync(path, { timeout: 10_000 })
   onTestFinished(() => db.close())
-  db.exec('BEGIN')
+  db.exec('BEGIN IMMEDIATE')
   await millrace.publish({ ...first, data: { orderId: 'other' } }, { tx: db })
   db.exec('COMMIT')
   const look = async (): Promise<{ status: object; failing: { rowId: string; code: string }[] }> =>

@@ -29,6 +29,8 @@ export function checkOptions(given: object, settings: Settings): void {
       'the path of a file; for a backbone without a file use memory() of @millrace/core/memory',
     )
   }
+  if (path.startsWith('sqlite:'))
+    throw invalid('path', path, 'a path without "sqlite:"; URLs are for tools and --engine')
   if (synchronous !== 'full' && synchronous !== 'normal') throw invalid('synchronous', synchronous, 'full or normal')
   if (processes !== 'many' && processes !== 'single') throw invalid('processes', processes, 'many or single')
 }

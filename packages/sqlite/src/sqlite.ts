@@ -1,4 +1,4 @@
-import type { Engine } from '@millrace/core/driver'
+import { type Engine, MillraceError } from '@millrace/core/driver'
 import { checkOptions } from './check-options.ts'
 import { createLifecycle } from './driver/connection.ts'
 import { createStores } from './driver/stores.ts'
@@ -14,6 +14,7 @@ import { settingsOf, type SqliteOptions } from './settings.ts'
  */
 export function sqlite(options: string | SqliteOptions): Engine {
   const given = typeof options === 'string' ? { path: options } : options
+  if (typeof given !== 'object' || given === null) throw noPath()
   const settings = settingsOf(given)
   checkOptions(given, settings)
   return {
@@ -27,4 +28,12 @@ export function sqlite(options: string | SqliteOptions): Engine {
       }
     },
   }
+}
+
+function noPath(): MillraceError {
+  return new MillraceError(
+    'config_invalid',
+    'sqlite() takes the path of a file or options: sqlite("./app.db"). Is the variable that holds it set?',
+    { path: 'path' },
+  )
 }

@@ -42,6 +42,12 @@ test('an unknown option is refused with the name that was meant', () => {
   expect(errorOf(() => sqlite(wrong)).message).toContain('"busyTimeoutMs"')
 })
 
+test('what is no path is refused, also where a variable was not set', () => {
+  expect(errorOf(() => sqlite(undefined as never)).message).toContain('Is the variable that holds it set?')
+  expect(errorOf(() => sqlite('')).code).toBe('config_invalid')
+  expect(errorOf(() => sqlite('sqlite:./a.db')).message).toContain('without "sqlite:"')
+})
+
 test.each(['sqlite:./a.db?synchronous=off', 'sqlite:./a.db?busyTimeoutMs=soon', 'sqlite:./a.db?threads=1'])(
   '%s has a value that cannot be used',
   (url) => {

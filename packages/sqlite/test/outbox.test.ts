@@ -80,6 +80,52 @@ describe('a publish in the transaction of the caller', () => {
     expect(await numbersOf(millrace)).toEqual({})
   })
 
+  test('is refused for a handle that is closed, and taken when it is open again', async () => {
+    const path = scratchFile()
+    const millrace = start({ engine: sqlite(path) })
+    await millrace.start()
+    const db = handleOn(path)
+    const publish = (number: number) => millrace.publish(StepTaken, { key: 'k', number }, { tx: db })
+    db.exec('BEGIN IMMEDIATE')
+    await publish(1)
+    db.exec('COMMIT')
+    db.close()
+    await expect(publish(2)).rejects.toMatchObject({
+      code: 'transaction_invalid',
+      path: 'tx',
+      message: expect.stringContaining('the handle is closed; pass one that is open'),
+    })
+    for (const number of [3, 4]) {
+      db.open()
+      db.exec('BEGIN IMMEDIATE')
+      expect(await publish(number)).toMatchObject({ outcome: 'enlisted' })
+      db.exec('COMMIT')
+      db.close()
+    }
+    expect(await numbersOf(millrace)).toEqual({ k: [1, 3, 4] })
+    const standIn = millrace.publish(StepTaken, { key: 'k', number: 5 }, { tx: new Proxy(handleOn(path), {}) })
+    await expect(standIn).rejects.toMatchObject({ code: 'transaction_invalid' })
+  })
+
+  test('is refused for a transaction that has read what others have changed since', async () => {
+    const path = scratchFile()
+    const millrace = start({ engine: sqlite(path) })
+    await millrace.start()
+    const db = handleOn(path)
+    const publish = () => millrace.publish(StepTaken, { key: 'k', number: 2 }, { tx: db })
+    db.exec('BEGIN')
+    db.prepare('SELECT mark FROM marks').all()
+    await millrace.publish(StepTaken, { key: 'k', number: 1 })
+    await expect(publish()).rejects.toMatchObject({
+      code: 'transaction_invalid',
+      message: expect.stringContaining('begin it with BEGIN IMMEDIATE'),
+    })
+    db.exec('ROLLBACK; BEGIN IMMEDIATE')
+    await publish()
+    db.exec('COMMIT')
+    expect(await numbersOf(millrace)).toEqual({ k: [1, 2] })
+  })
+
   test('is refused by an engine without SQL transactions', async () => {
     const millrace = start({ engine: memory() })
     const publish = millrace.publish(StepTaken, { key: 'k', number: 1 }, { tx: {} })
@@ -192,6 +238,8 @@ describe('the relay from a SQLite store to another engine', () => {
     expect(await numbersOf(millrace)).toEqual({ k: [1], l: [3] })
     const [failing] = await millrace.outbox.failing()
     expect(failing).toMatchObject({ id: first.id, code: 'event_conflict', key: 'k', topic: 'step' })
+    // What was forwarded is removed a moment after others can read it.
+    await until(async () => (await millrace.outbox.status())?.waiting === 2)
     expect(await millrace.outbox.status()).toMatchObject({ waiting: 2, failing: 1 })
     expect(await millrace.outbox.discard([failing?.rowId ?? ''])).toEqual([failing?.rowId])
     await until(async () => (await numbersOf(millrace))['k']?.length === 2)

@@ -58,3 +58,45 @@ test('a body beyond the limit is refused alone', async () => {
     { outcome: 'stored' },
   ])
 })
+
+test('in a large batch what cannot be stored leaves its neighbours alone, and no gaps', async () => {
+  const driver = await connected({ path: scratchFile(), maxBytes: 2_000 })
+  await driver.transport.publish([record(25)])
+  const sent = records(0, 129).map((one, n) => {
+    if (n === 47) return record(46, { body: '"again"' })
+    if (n === 83) return { ...one, body: 'x'.repeat(2_001) }
+    return n === 101 ? { ...one, partition: 4 } : one
+  })
+  const unstored = new Map([
+    [25, { outcome: 'duplicate', partition: 1, body: sent[25]?.body }],
+    [47, { outcome: 'duplicate', partition: 2, body: sent[46]?.body }],
+    [83, { outcome: 'rejected', error: { code: 'limit_exceeded' } }],
+    [101, { outcome: 'rejected', error: { code: 'topic_mismatch' } }],
+  ])
+  const outcomes = await driver.transport.publish(sent)
+  expect(outcomes).toMatchObject(sent.map((_, n) => unstored.get(n) ?? { outcome: 'stored' }))
+  for (const partition of [0, 1, 2, 3]) {
+    const held = await driver.transport.read({ topic: 'order', partition, limit: 1_000 })
+    expect(held.map(({ position }) => Number(position))).toEqual(held.map((_, at) => at + 1))
+    const inOrder = sent.filter((one, n) => one.partition === partition && !unstored.has(n)).map(({ id }) => id)
+    expect(held.map(({ id }) => id)).toEqual(partition === 1 ? ['event-25', ...inOrder] : inOrder)
+  }
+  const [topic] = (await driver.transport.list()).topics
+  const held = await driver.transport.read({ topic: 'order', limit: 1_000 })
+  expect(topic).toMatchObject({
+    held: 127,
+    published: 127,
+    bytes: held.reduce((sum, { body }) => sum + body.length, 0),
+  })
+})
+
+test('a large batch that would fill its topic is stored as far as it fits', async () => {
+  const driver = await connected(scratchFile())
+  await driver.transport.ensureTopic('small', { partitions: 1, retention: { maxEvents: 30 } })
+  await driver.transport.ensureGroup('g', ['small'], 'earliest')
+  const sent = records(0, 49).map((one) => ({ ...one, topic: 'small', partition: 0 }))
+  const full = { outcome: 'rejected', error: { code: 'topic_full' } }
+  expect(await driver.transport.publish(sent)).toMatchObject(
+    sent.map((_, n) => (n < 30 ? { outcome: 'stored', position: String(n + 1).padStart(16, '0') } : full)),
+  )
+})

@@ -36,7 +36,7 @@ export function addDlqAct(dlq: Command, host: Host, verb: keyof typeof WORDS): v
         throw wrongUse(`Which dead letters? Give ids, a filter such as --group or --fingerprint, or --all.`)
       }
       await withMillrace(host, command, {}, async ({ millrace, output }) => {
-        const result = await millrace.deadLetters[verb](ids.length > 0 ? ids : filter, { dryRun })
+        const result = await millrace.deadLetters[verb](ids.length > 0 ? ids : all ? 'all' : filter, { dryRun })
         const missing = ids.filter((id) => !result.ids.includes(id))
         if (missing.length > 0) host.fail()
         if (output.isJson) return await output.json({ ...result, missing })

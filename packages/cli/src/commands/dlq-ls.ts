@@ -62,7 +62,7 @@ async function listGrouped({ millrace, output }: Session, { group }: LsFlags): P
     { title: 'group', value: (row) => row.group },
     { title: 'count', value: (row) => row.count, align: 'right' },
     { title: 'fingerprint', value: (row) => row.fingerprint },
-    { title: 'last failed', value: (row) => new Date(row.lastFailedAt).toISOString() },
+    { title: 'last failed', value: (row) => row.lastFailedAt },
     { title: 'error', value: (row) => `${row.code}: ${row.message}`.slice(0, LONGEST_ERROR) },
   ])
   output.note('requeue one kind with: millrace dlq requeue --fingerprint PRINT --dry-run')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { MillraceError } from '@millrace/core'
+import { MillraceError, type GroupStatus } from '@millrace/core'
 import { didYouMean } from '../config/nearest.ts'
 import type { Host } from '../host.ts'
 import { printTable } from '../output/table.ts'
@@ -29,7 +29,7 @@ export function addLag(program: Command, host: Host): void {
         )
         const shown = all ? rows : rows.filter((row) => row.lag > 0)
         if (output.isJson) return await output.json(shown)
-        if (shown.length === 0) return output.note('Every group is up to date.')
+        if (shown.length === 0) return output.note(upToDate(chosen))
         await printTable(output, shown, [
           { title: 'group', value: (row) => row.group },
           { title: 'partition', value: (row) => `${row.topic}/${row.partition}` },
@@ -40,4 +40,11 @@ export function addLag(program: Command, host: Host): void {
         ])
       }),
     )
+}
+
+/** A lane holds what is retried, requeued and replayed: behind the position, and not handled yet. */
+function upToDate(groups: readonly GroupStatus[]): string {
+  const waiting = groups.filter(({ lane }) => lane.waiting > 0).map(({ group, lane }) => `${group} ${lane.waiting}`)
+  if (waiting.length === 0) return 'Every group is up to date.'
+  return `No group is behind in the log; in the side lanes wait: ${waiting.join(', ')}. Look at them with: millrace groups`
 }

@@ -9,6 +9,7 @@ import { filePath, jsonArgument } from '../input/json-text.ts'
 import { printable } from '../output/escape.ts'
 import { publishLines } from '../publish-lines.ts'
 import { withMillrace, type Session } from '../session.ts'
+import { warnOfMisspelt } from '../warn-of-misspelt.ts'
 
 interface PublishFlags {
   readonly key?: string
@@ -68,6 +69,13 @@ A line that cannot be published is reported with its number, and the command end
             },
           },
           async (session) => {
+            const { events = [] } = session.settings.config
+            if (type !== undefined)
+              warnOfMisspelt(
+                session.output,
+                type,
+                events.map((event) => event.type),
+              )
             const options = createOptions(session, flags)
             if ('value' in source) await publishOne(session, definition, source.value, options)
             else {

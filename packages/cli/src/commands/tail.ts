@@ -37,7 +37,8 @@ export function addTail(program: Command, host: Host): void {
         let shown = 0
         let cursor: string | undefined
         following: for await (const chunk of chunks) {
-          if (!chunk.recovered) output.warn('Retention has dropped events after the place that was asked for.')
+          if (!chunk.recovered)
+            output.warn('Events are missing here: retention has dropped them, or the engine has lost its newest ones.')
           if (cursor === undefined && !output.isJson) output.note('following; Ctrl-C ends it')
           cursor ??= chunk.cursor
           for (const { cursor: after, ...event } of chunk.events) {

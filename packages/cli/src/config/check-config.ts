@@ -12,6 +12,7 @@ const KEYS: Readonly<Record<keyof MillraceConfig, Check>> = {
   ],
   name: [(value) => typeof value === 'string' && value !== '', 'a text'],
   events: [(value) => Array.isArray(value) && value.every(isDefinition), 'a list of event definitions'],
+  tasks: [(value) => Array.isArray(value) && value.every(isTaskDefinition), 'a list of task definitions'],
   topics: [isObject, 'an object'],
   durability: [isObject, 'an object such as { atLeast: "fsync" }'],
   subscriptions: [(value) => typeof value === 'function', 'a function that takes millrace'],
@@ -53,6 +54,10 @@ function refuseUnknown(value: object, known: readonly string[], file: string, pr
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isTaskDefinition(value: unknown): boolean {
+  return isObject(value) && 'name' in value && typeof value.name === 'string' && 'input' in value
 }
 
 function isDefinition(value: unknown): boolean {

@@ -1,4 +1,4 @@
-import type { AnyEventDefinition, Millrace, MillraceOptions } from '@millrace/core'
+import type { AnyEventDefinition, AnyTaskDefinition, Millrace, MillraceOptions } from '@millrace/core'
 import type { Engine } from '@millrace/core/driver'
 import type { ServerOptions } from '@millrace/server'
 
@@ -13,9 +13,11 @@ export interface MillraceConfig {
   readonly name?: string
   /** Definitions by which `publish` and `dlq edit` check data. */
   readonly events?: readonly AnyEventDefinition[]
+  /** Definitions by which `tasks add` and `schedules put` check inputs. */
+  readonly tasks?: readonly AnyTaskDefinition[]
   readonly topics?: MillraceOptions['topics']
   readonly durability?: MillraceOptions['durability']
-  /** Subscribes the handlers; called once by `dev` and `worker`. */
+  /** Subscribes the handlers and begins the work on tasks; called once by `dev` and `worker`. */
   readonly subscriptions?: (millrace: Millrace) => Promise<void> | void
   readonly server?: ServerConfig
 }

@@ -1,8 +1,6 @@
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { isMillraceError, MillraceError } from '@millrace/core'
 import type { Engine } from '@millrace/core/driver'
+import { importPackage } from './import-package.ts'
 import { didYouMean } from './nearest.ts'
 import { maskUrl } from './secrets.ts'
 
@@ -16,12 +14,6 @@ const DRIVERS: Readonly<Record<string, { readonly from: string; readonly open: s
   rediss: { from: '@millrace/redis', open: 'redisFromUrl' },
   'redis+cluster': { from: '@millrace/redis', open: 'redisFromUrl' },
   'redis+sentinel': { from: '@millrace/redis', open: 'redisFromUrl' },
-  nats: { from: '@millrace/nats', open: 'natsFromUrl' },
-  amqp: { from: '@millrace/rabbitmq', open: 'rabbitmqFromUrl' },
-  amqps: { from: '@millrace/rabbitmq', open: 'rabbitmqFromUrl' },
-  kafka: { from: '@millrace/kafka', open: 'kafkaFromUrl' },
-  sqs: { from: '@millrace/aws', open: 'sqsFromUrl' },
-  eventbridge: { from: '@millrace/aws', open: 'eventbridgeFromUrl' },
 }
 
 /**
@@ -65,41 +57,13 @@ async function openerOf(
   scheme: string,
   cwd: string,
 ): Promise<Open> {
-  const module = await imported(from, scheme, cwd)
+  const module = await importPackage(from, cwd, `The engine ${scheme}:`)
   const opener = module[open]
   if (typeof opener !== 'function') {
     throw new MillraceError('config_invalid', `The package ${from} has no ${open}. Install its current version.`)
   }
   if (open === 'memory') return () => asEngine(opener(), from)
   return (url) => asEngine(opener(url), from)
-}
-
-async function imported(from: string, scheme: string, cwd: string): Promise<Readonly<Record<string, unknown>>> {
-  const specifiers = [resolvedFrom(from, cwd), from].filter((specifier) => specifier !== undefined)
-  for (const specifier of specifiers) {
-    try {
-      return await import(specifier)
-    } catch (error) {
-      if (!isMissing(error)) throw error
-    }
-  }
-  throw new MillraceError(
-    'config_invalid',
-    `The engine ${scheme}: needs the package ${from}, which is not installed. Install it with: npm install ${from}`,
-  )
-}
-
-/** The project's own copy comes first: a globally installed command must speak through the driver the project runs. */
-function resolvedFrom(from: string, cwd: string): string | undefined {
-  try {
-    return pathToFileURL(createRequire(join(cwd, 'package.json')).resolve(from)).href
-  } catch {
-    return undefined
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
 }
 
 function asEngine(value: unknown, from: string): Engine {

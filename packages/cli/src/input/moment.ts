@@ -29,6 +29,13 @@ export function moment(text: string, option: string): Date {
   return time
 }
 
+/** A time that is still to come: an age is none. Throws `request_invalid`. */
+export function momentAhead(text: string, option: string): Date {
+  if (AGO.test(text))
+    throw wrongUse(`${option} ${text} is an age, and means what is over. Write a time such as 2026-11-21T08:30:00Z.`)
+  return moment(text, option)
+}
+
 /** Where reading begins: the beginning, the end, a time, or else a cursor, which the engine judges. */
 export function startOf(text: string): 'earliest' | 'latest' | Date | { readonly cursor: string } {
   if (text === 'earliest' || text === 'latest') return text

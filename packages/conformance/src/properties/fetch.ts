@@ -134,6 +134,10 @@ async function marking({ open }: Context): Promise<void> {
     assert.ok(stored >= mark, `partition ${lease.partition} is marked up to ${mark}, as told, also after a settle`)
     if (lease.partition === held.partition) assert.equal(lease.progress.settled, held.settled)
   }
+  await driver.transport.seek(GROUP, TOPIC, 'earliest')
+  for (const { progress, partition } of await takeOver(driver, GROUP, TOPIC, 'third')) {
+    assert.equal(progress.fetchedHigh, undefined, `after a seek nothing of partition ${partition} is marked`)
+  }
 }
 
 /** A settle that knows less than what is marked by now. */

@@ -87,8 +87,8 @@ async function delay({ open }: Context): Promise<void> {
     entry(records[1], { laneKey: undefined, delayMs: HOUR }),
   ])
   assert.deepEqual(await due(), [])
-  const { nextDueMs = 0 } = await driver.stores.lane.counts('hands')
-  assert.ok(nextDueMs > HOUR - 600_000 && nextDueMs <= HOUR, `the next is due in ${nextDueMs} ms`)
+  const { dueInMs = 0 } = await driver.stores.lane.next('hands')
+  assert.ok(dueInMs > HOUR - 600_000 && dueInMs <= HOUR, `the next is due in ${dueInMs} ms`)
   await add([entry(records[2], { laneKey: 'b' })])
   const [ready] = await due()
   assert.deepEqual(ready?.record, records[2], 'with its record as it was stored')
@@ -288,16 +288,25 @@ async function generations({ open }: Context): Promise<void> {
 async function counts({ open }: Context): Promise<void> {
   const { add, settle, records, driver } = await prepare(await open())
   const { lane } = driver.stores
-  const none = { waiting: 0, due: 0, parked: 0, keys: 0, nextDueMs: undefined }
+  const none = { waiting: 0, due: 0, parked: 0, keys: 0 }
+  const never = { isEmpty: true, dueInMs: undefined }
   assert.deepEqual(await lane.counts('hands'), none)
+  assert.deepEqual(await lane.next('hands'), never)
   await add([entry(records[0], { laneKey: 'later', delayMs: HOUR })])
   const later = await lane.counts('hands')
   assert.deepEqual([later.waiting, later.due, later.parked, later.keys], [1, 0, 0, 1])
+  const soon = await lane.next('hands')
+  assert.ok(!soon.isEmpty && (soon.dueInMs ?? 0) > 0)
   await add([entry(records[1], { laneKey: 'now' }), entry(records[2], { laneKey: 'now' })])
   await settle({ park: ['parked'] })
   await add([entry(records[3], { laneKey: 'parked', reason: 'parked' })])
   const all = await lane.counts('hands')
-  assert.deepEqual([all.waiting, all.due, all.parked, all.nextDueMs], [4, 2, 1, 0])
+  assert.deepEqual([all.waiting, all.due, all.parked], [4, 2, 1])
+  assert.deepEqual(await lane.next('hands'), { isEmpty: false, dueInMs: 0 })
   await driver.transport.ensureGroup('others', ['work'], 'earliest')
   assert.deepEqual(await lane.counts('others'), none, 'each group has its own lane')
+  assert.deepEqual(await lane.next('others'), never)
+  const token = (await takeOver(driver, 'others', 'work', 'm'))[0]?.token ?? -1
+  await lane.settle({ ...PLACE, group: 'others', token, done: [], postponed: [], park: ['alone'] })
+  assert.deepEqual(await lane.next('others'), { isEmpty: false, dueInMs: undefined }, 'a key that is parked')
 }

@@ -34,9 +34,19 @@ export function withTransport(driver: Driver, changes: Partial<Omit<Transport, '
 export function withStore<Name extends keyof Driver['stores']>(
   driver: Driver,
   name: Name,
-  changes: Partial<Driver['stores'][Name]>,
+  changes: Partial<NonNullable<Driver['stores'][Name]>>,
 ): Driver {
   return { ...driver, stores: { ...driver.stores, [name]: { ...driver.stores[name], ...changes } } }
+}
+
+/** One of the stores. Throws when the driver does not have it. */
+export function storeOf<Name extends keyof Driver['stores']>(
+  { stores }: Driver,
+  name: Name,
+): NonNullable<Driver['stores'][Name]> {
+  const store = stores[name]
+  if (store === undefined) throw new Error(`The driver has no store "${name}".`)
+  return store
 }
 
 /** Replaces members of each consumer. */

@@ -3,7 +3,9 @@ import type { Publishing } from '../bus/publishing.ts'
 import type { TopicRegistry } from '../bus/topic-registry.ts'
 import type { Waiting } from '../bus/waiting.ts'
 import { encodeCursor } from '../driver/cursor.ts'
+import { MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { checkDefinition, checkNames } from './check-names.ts'
 import type { Millrace } from './millrace.ts'
 
 /** What asking is made of. */
@@ -16,6 +18,8 @@ export interface AskingOptions {
   readonly start: () => Promise<void>
 }
 
+const WAIT_OPTIONS: ReadonlySet<string> = new Set(['correlationId', 'timeout', 'after', 'signal'])
+
 /** Requests with a reply, and waiting for an event of a flow. */
 export function createAsking({
   publishing,
@@ -26,7 +30,10 @@ export function createAsking({
   start,
 }: AskingOptions): Pick<Millrace, 'request' | 'waitFor'> {
   return {
-    async request(request, data, { reply, timeout, signal, ...createOptions }) {
+    async request(request, data, options) {
+      checkDefinition('request', 'request', request)
+      checkDefinition('request', 'reply', options?.reply)
+      const { reply, timeout, signal, ...createOptions } = options
       catalog.add(request)
       catalog.add(reply)
       await start()
@@ -50,7 +57,11 @@ export function createAsking({
       }
       return (await answer) as never
     },
-    async waitFor(definition, { correlationId, timeout, after, signal }) {
+    async waitFor(definition, options) {
+      checkDefinition('waitFor', 'definition', definition)
+      checkNames('waitFor', options, WAIT_OPTIONS)
+      const { correlationId, timeout, after, signal } = options
+      if (typeof correlationId !== 'string') throw noFlow()
       catalog.add(definition)
       await start()
       await topics.ensure(definition.topic)
@@ -65,4 +76,12 @@ export function createAsking({
       return event as never
     },
   }
+}
+
+function noFlow(): MillraceError {
+  return new MillraceError(
+    'request_invalid',
+    'waitFor needs the "correlationId" of the flow to wait in: that of an event, or its id where it began one.',
+    { path: 'correlationId' },
+  )
 }

@@ -5,6 +5,7 @@ import type { Handler } from '../bus/handler.ts'
 import type { Published, PublishResult } from '../bus/publishing.ts'
 import type { SubscribeOptions, Subscription } from '../bus/subscription.ts'
 import { MillraceError } from '../runtime/error.ts'
+import { checkEventClient } from './check-millrace-options.ts'
 import { createMillrace } from './create-millrace.ts'
 import { createSpool } from './event-spool.ts'
 import type { MillraceOptions } from './millrace.ts'
@@ -62,7 +63,7 @@ export interface EventClientBase<Events extends Definitions> {
   ): Promise<Subscription>
   /** The next event of this topic, type and correlation. Throws `wait_timeout`, `event_unknown_type` for a type that the client was not given. */
   waitForEvent<Type extends Events[keyof Events]['type']>(
-    topic: string,
+    topic: Extract<Events[keyof Events], { readonly type: Type }>['topic'],
     type: Type,
     correlationId: string,
     options?: { readonly timeout?: number; readonly after?: string; readonly signal?: AbortSignal },
@@ -93,6 +94,7 @@ export function createEventClient<const Events extends Definitions>(
   events: Events,
   options: EventClientOptions,
 ): EventClient<Events> {
+  checkEventClient(events, options)
   const { spool: spoolEngine, ...backboneOptions } = options
   const definitions = Object.values(events)
   const byType = new Map(definitions.map((definition) => [definition.type, definition]))

@@ -1,27 +1,27 @@
 import { createCatalog } from '../contract/catalog.ts'
 import type { AnyEventDefinition } from '../contract/event-definition.ts'
-import { assertTopicName } from '../contract/event-name.ts'
 import { resolveLimits } from '../contract/limits.ts'
 import type { Handler } from '../bus/handler.ts'
 import { createLaneHints } from '../bus/lane-hints.ts'
 import { createLoopWatchdog } from '../bus/loop-watchdog.ts'
-import { appendsInside, createOutbox, createOutboxView } from '../bus/outbox.ts'
+import { createOutbox, createOutboxView } from '../bus/outbox.ts'
 import { createPublisher } from '../bus/publisher.ts'
 import { createPublishing } from '../bus/publishing.ts'
 import type { SubscribeOptions } from '../bus/subscription.ts'
-import { createSubscriptions, type Subscriptions } from '../bus/subscriptions.ts'
-import { createTopicRegistry, type TopicRegistry } from '../bus/topic-registry.ts'
+import { createTopicRegistry } from '../bus/topic-registry.ts'
 import { createWaiting } from '../bus/waiting.ts'
-import type { Driver } from '../driver/driver.ts'
 import { wait } from '../runtime/abort.ts'
 import { MillraceError } from '../runtime/error.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
 import { createAsking } from './asking.ts'
+import { checkMillraceOptions } from './check-millrace-options.ts'
 import { createEngines } from './engines.ts'
-import { createForwarding } from './forwarding.ts'
+import { createErrorLog } from './error-log.ts'
 import type { Millrace, MillraceOptions } from './millrace.ts'
 import { createOperating } from './operating.ts'
 import { createPublishCalls } from './publish-calls.ts'
+import { createReceiving } from './receiving.ts'
+import { createWorking } from './working.ts'
 
 /**
  * The backbone of this process: publishes, subscribes and reads through one engine. Opens nothing until it is used.
@@ -32,14 +32,14 @@ import { createPublishCalls } from './publish-calls.ts'
  * await millrace.publish(OrderPlaced, { orderId: '42', total: 9.5 })
  */
 export function createMillrace(options: MillraceOptions): Millrace {
+  checkMillraceOptions(options)
   const { name = 'app', leaseMs = 5_000, publishTimeoutMs: timeoutMs = 10_000, maxPending = 100_000 } = options
-  assertTopicName(name)
   const runtime = options.runtime ?? systemRuntime()
-  const onError = options.onError ?? ((error: unknown) => runtime.log.error(textOf(error)))
+  const onError = options.onError ?? createErrorLog(runtime)
   const engines = createEngines(options, name, runtime)
   const { main: driver } = engines
   const { transport, stores } = driver
-  const { outbox: outboxStore, inbox: inboxStore } = engines.store.stores
+  const { outbox: outboxStore } = engines.store.stores
   const isOwnLog = engines.store === driver
   const topicSettings = options.topics ?? {}
   const limits = resolveLimits(options.limits)
@@ -56,6 +56,8 @@ export function createMillrace(options: MillraceOptions): Millrace {
     topicOptions: (topic) => topicSettings[topic] ?? {},
     ready: startStore,
     isReady: () => engines.isStoreStarted && closing === undefined,
+    runtime,
+    timeoutMs,
     onAdded: () => forwarding.nudge(),
   })
   const publishing = createPublishing({
@@ -71,37 +73,16 @@ export function createMillrace(options: MillraceOptions): Millrace {
     maxPending,
     timeoutMs,
   })
-  const subscriptionsOf = (side: Driver, registry: TopicRegistry): Subscriptions =>
-    createSubscriptions({
-      millrace: name,
-      driver: side,
-      topics: registry,
-      catalog,
-      definitions: catalog,
-      middleware: options.middleware ?? [],
-      runtime,
-      leaseMs,
-      alive,
-      hints,
-      label: labelOf(name),
-      onError,
-      inbox: inboxStore === undefined ? undefined : { store: inboxStore, isFenced: side === engines.store },
-    })
-  const subscriptions = subscriptionsOf(driver, topics)
-  const forwarding = createForwarding({
-    name,
-    engines,
-    outbox: outboxStore === undefined || appendsInside(outboxStore, isOwnLog) ? undefined : outboxStore,
-    topics,
-    topicSettings,
-    subscriptions,
-    subscriptionsOf,
-    runtime,
-    leaseMs: 1.6 * leaseMs,
-    timeoutMs,
-    isEnabled: options.relay ?? true,
-    start,
-    onError,
+  const setup = { name, label: labelOf(name), engines, runtime, leaseMs, alive, timeoutMs, start, onError }
+  const { subscriptions, forwarding } = createReceiving({ ...setup, given: options, topics, catalog, hints })
+  const working = createWorking({
+    ...setup,
+    definitions: options.taskDefinitions ?? [],
+    publishing,
+    limits,
+    maxPending,
+    startStore,
+    isOpen: () => engines.isStoreStarted && closing === undefined,
   })
   let starting: Promise<void> | undefined
   let closing: Promise<void> | undefined
@@ -124,7 +105,7 @@ export function createMillrace(options: MillraceOptions): Millrace {
 
   async function close(timeoutMs: number): Promise<void> {
     waiting.close()
-    await Promise.all([subscriptions.stop(timeoutMs), forwarding.stop(timeoutMs)])
+    await Promise.all([subscriptions.stop(timeoutMs), working.stop(timeoutMs), forwarding.stop(timeoutMs)])
     await Promise.race([publisher.idle(), wait(runtime, timeoutMs)])
     publisher.close()
     watchdog.stop()
@@ -144,11 +125,19 @@ export function createMillrace(options: MillraceOptions): Millrace {
     ...createPublishCalls(publishing, catalog, { hasDefaultLimits: options.limits === undefined }),
     subscribe: (events: unknown, handler: unknown, subscribeOptions: SubscribeOptions) =>
       start().then(async () => {
-        const side = await forwarding.subscriptionsVia(subscribeOptions.via)
+        const side = await forwarding.subscriptionsVia(subscribeOptions?.via)
         return side.subscribe(listOf(events), handler as Handler, subscribeOptions)
       }),
     ...createAsking({ publishing, waiting, topics, catalog, runtime, start }),
-    ...createOperating({ engines, definitions: catalog, runtime, hint: hints.hint, start }),
+    ...createOperating({
+      engines,
+      definitions: catalog,
+      runtime,
+      hint: hints.hint,
+      start,
+      joinDeadTasks: working.joinDeadTasks,
+    }),
+    ...working.calls,
     outbox: createOutboxView(outboxStore, { isOwnLog, ready: start }),
     close: ({ timeoutMs = 10_000 } = {}) => (closing ??= close(timeoutMs)),
     [Symbol.asyncDispose]: () => millrace.close(),
@@ -164,10 +153,6 @@ function listOf(events: unknown): string | readonly AnyEventDefinition[] {
 function labelOf(name: string): string {
   const pid = typeof process === 'undefined' ? undefined : process.pid
   return pid === undefined ? name : `${name} (pid ${pid})`
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 }
 
 function closedError(name: string): MillraceError {

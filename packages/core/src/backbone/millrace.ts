@@ -15,6 +15,9 @@ import type { Published, PublishResult } from '../bus/publishing.ts'
 import type { Page, ReadOptions } from '../bus/reading.ts'
 import type { Replayed, ReplayOptions } from '../bus/replay.ts'
 import type { SubscribeOptions, Subscription } from '../bus/subscription.ts'
+import type { OperationOf, OperationOptions, Operations, OperationTask } from '../operations/operation.ts'
+import type { AnyTaskDefinition } from '../tasks/task-definition.ts'
+import type { TaskCalls } from '../tasks/task-calls.ts'
 
 /** Options of `createMillrace`. */
 export interface MillraceOptions {
@@ -35,6 +38,8 @@ export interface MillraceOptions {
   readonly name?: string
   /** Definitions that tools list; those that are published or subscribed to join by themselves. */
   readonly events?: readonly AnyEventDefinition[]
+  /** Definitions of tasks that tools list; those that are added or worked on join by themselves. */
+  readonly taskDefinitions?: readonly AnyTaskDefinition[]
   /** Settings of topics, applied when the topic is made. */
   readonly topics?: Readonly<Record<string, { readonly partitions?: number; readonly retention?: Retention }>>
   /** Refuses to start below this level. */
@@ -43,7 +48,10 @@ export interface MillraceOptions {
   readonly middleware?: readonly Middleware[]
   /** Milliseconds after which a silent member is held for dead. Default 5,000. */
   readonly leaseMs?: number
-  /** Milliseconds that one publish may take, resends included, before it is `unknown`. Default 10,000. */
+  /**
+   * Milliseconds until a publish or an enqueue has its outcome, the opening of the engine, resends and sendings without an answer included: then it is
+   * `unknown`, or rejected when it was not sent. What stands in a line that moves is given more. Default 10,000, at least 1.
+   */
   readonly publishTimeoutMs?: number
   /** Publishes that may wait at once before `publish_backpressure`. Default 100,000. */
   readonly maxPending?: number
@@ -51,6 +59,11 @@ export interface MillraceOptions {
   readonly onError?: (error: unknown) => void
   readonly runtime?: Runtime
 }
+
+/** The definitions of a list, or the one that is given alone. */
+type OneOf<Definitions> = Definitions extends readonly AnyEventDefinition[]
+  ? Definitions[number]
+  : Extract<Definitions, AnyEventDefinition>
 
 /** The caller's own transaction, open in the database of the engine or of the store. */
 export interface InTransaction {
@@ -72,7 +85,7 @@ export interface BatchOptions {
 }
 
 /** The backbone of one process. */
-export interface Millrace {
+export interface Millrace extends TaskCalls {
   readonly name: string
   /** Opens the engine; the other calls do so by themselves. Throws `engine_*`, `durability_too_low`. */
   start(): Promise<void>
@@ -109,36 +122,27 @@ export interface Millrace {
   /** Stores many, one result each, in the order given. Throws only `limit_exceeded` (too many or too large together). */
   publishBatch(events: readonly EventMessage[], options?: BatchOptions): Promise<readonly PublishResult[]>
 
-  /** Handles every event, and applies what the handler writes through `tx` once; see `SubscribeOptions.inbox`. */
-  subscribe<const Definitions extends AnyEventDefinition | readonly AnyEventDefinition[]>(
-    events: Definitions,
-    handler: InboxHandler<
-      EventOf<
-        Definitions extends readonly AnyEventDefinition[]
-          ? Definitions[number]
-          : Extract<Definitions, AnyEventDefinition>
-      >
-    >,
-    options: SubscribeOptions & { readonly inbox: true | InboxOptions },
-  ): Promise<Subscription>
+  // A call that fits none is explained by the last: so that with definitions stands at the end.
+  /** Handles every event of a pattern (`order.*`, untyped), and applies what the handler writes through `tx` once. */
   subscribe(
     pattern: string,
     handler: InboxHandler<EventMessage>,
     options: SubscribeOptions & { readonly inbox: true | InboxOptions },
   ): Promise<Subscription>
-  /** Handles every event of a type, of several, or of a pattern (`order.*`, untyped), in a durable group. */
+  /** Handles every event of a pattern (`order.*`, untyped), in a durable group. */
+  subscribe(pattern: string, handler: Handler<EventMessage>, options: SubscribeOptions): Promise<Subscription>
+  /** Handles every event, and applies what the handler writes through `tx` once; see `SubscribeOptions.inbox`. */
   subscribe<const Definitions extends AnyEventDefinition | readonly AnyEventDefinition[]>(
     events: Definitions,
-    handler: Handler<
-      EventOf<
-        Definitions extends readonly AnyEventDefinition[]
-          ? Definitions[number]
-          : Extract<Definitions, AnyEventDefinition>
-      >
-    >,
+    handler: InboxHandler<EventOf<OneOf<Definitions>>>,
+    options: SubscribeOptions & { readonly inbox: true | InboxOptions },
+  ): Promise<Subscription>
+  /** Handles every event of a type, or of several, in a durable group. */
+  subscribe<const Definitions extends AnyEventDefinition | readonly AnyEventDefinition[]>(
+    events: Definitions,
+    handler: Handler<EventOf<OneOf<Definitions>>>,
     options: SubscribeOptions,
   ): Promise<Subscription>
-  subscribe(pattern: string, handler: Handler<EventMessage>, options: SubscribeOptions): Promise<Subscription>
 
   /** Publishes a request and resolves with the first reply of its correlation. Throws `wait_timeout`. */
   request<Request extends AnyEventDefinition, Reply extends AnyEventDefinition>(
@@ -167,6 +171,13 @@ export interface Millrace {
   readonly deadLetters: DeadLetters
   /** Events of committed transactions that wait to be forwarded. */
   readonly outbox: OutboxView
+  /**
+   * Work that is done here or as a task, whichever is right at the moment: by its mode, which can be changed while it runs, and here
+   * within limits while the queue is down. Throws `operation_invalid`, `capability_missing`.
+   */
+  operation<const Task extends OperationTask>(name: string, options: OperationOptions<Task>): OperationOf<Task>
+  /** All operations, for tools: also those of other processes, as far as the store knows them. */
+  readonly operations: Pick<Operations, 'list' | 'get' | 'change'>
   replay(options: ReplayOptions): Promise<Replayed>
   diagnose(options?: { readonly verify?: boolean }): Promise<readonly Finding[]>
 

@@ -1,15 +1,17 @@
 import type { Definitions } from '../contract/catalog.ts'
 import type { StoredEvent } from '../contract/event.ts'
-import { createDeadLetters } from '../bus/dead-letters.ts'
-import { follow } from '../bus/following.ts'
+import { createDeadLetters, type DeadLetters } from '../bus/dead-letters.ts'
+import { follow, type FollowOptions } from '../bus/following.ts'
 import { groupStatus, topicStatus, type GroupStatus } from '../bus/inspection.ts'
 import { joinDeadLetters } from '../bus/joined-dead-letters.ts'
-import { readPage } from '../bus/reading.ts'
+import { readPage, type ReadOptions } from '../bus/reading.ts'
 import { replay } from '../bus/replay.ts'
 import { browsableEvent } from '../bus/stored-event.ts'
 import type { Driver } from '../driver/driver.ts'
 import type { StoredRecord } from '../driver/record.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { WORKERS } from '../tasks/worker-member.ts'
+import { checkNames } from './check-names.ts'
 import type { Engines } from './engines.ts'
 import type { Millrace } from './millrace.ts'
 
@@ -22,6 +24,8 @@ export interface OperatingOptions {
   readonly hint: (group: string) => void
   /** Opens the engine. */
   readonly start: () => Promise<void>
+  /** Dead letters with the dead tasks among them. */
+  readonly joinDeadTasks: (letters: DeadLetters) => DeadLetters
 }
 
 type Operating = Pick<
@@ -30,9 +34,14 @@ type Operating = Pick<
 >
 
 const MOST_OF_A_FLOW = 1_000
+const READ_OPTIONS: ReadonlySet<string> = new Set<keyof ReadOptions>([
+  ...(['topics', 'types', 'key', 'after', 'until', 'limit', 'backwards'] as const),
+])
+const FOLLOW_OPTIONS: ReadonlySet<string> = new Set<keyof FollowOptions>(['topics', 'types', 'from', 'signal'])
 
 /** Looking into the log and at the groups, and putting right what went wrong. Every call opens the engine first. */
-export function createOperating({ engines, definitions, runtime, hint, start }: OperatingOptions): Operating {
+export function createOperating(options: OperatingOptions): Operating {
+  const { engines, definitions, runtime, hint, start } = options
   const { main, distribution } = engines
   const { transport, stores } = main
   const letters =
@@ -53,7 +62,8 @@ export function createOperating({ engines, definitions, runtime, hint, start }: 
   }
 
   async function groups(): Promise<readonly GroupStatus[]> {
-    const ofMain = await groupStatus(main, runtime)
+    // Workers are no subscription, though some engines list every group that has members.
+    const ofMain = (await groupStatus(main, runtime)).filter(({ group }) => group !== WORKERS)
     if (distribution === undefined) return ofMain
     const fed = await groupStatus(distribution, runtime)
     return [...ofMain.map((group) => ({ ...group, via: 'log' as const })), ...fed]
@@ -71,8 +81,13 @@ export function createOperating({ engines, definitions, runtime, hint, start }: 
   }
 
   return {
-    read: (options) => opened(() => readPage({ transport, definitions }, options)),
+    read: (options = {}) =>
+      opened(async () => {
+        checkNames('read', options, READ_OPTIONS)
+        return readPage({ transport, definitions }, options)
+      }),
     async *follow(options = {}) {
+      checkNames('follow', options, FOLLOW_OPTIONS)
       await start()
       yield* follow({ transport, definitions, runtime }, options)
     },
@@ -81,16 +96,16 @@ export function createOperating({ engines, definitions, runtime, hint, start }: 
       opened(async () => browsable(await stores.index.byCorrelation(correlationId, MOST_OF_A_FLOW))),
     topics: () => opened(() => topicStatus(main)),
     groups: () => openedBoth(groups),
-    deadLetters: {
+    deadLetters: options.joinDeadTasks({
       list: (filter) => openedBoth(() => deadLetters.list(filter)),
       counts: (filter) => openedBoth(() => deadLetters.counts(filter)),
       get: (id) => openedBoth(() => deadLetters.get(id)),
-      requeue: (what, options) => openedBoth(() => deadLetters.requeue(what, options)),
-      edit: (id, data, options) => openedBoth(() => deadLetters.edit(id, data, options)),
-      discard: (what, options) => openedBoth(() => deadLetters.discard(what, options)),
-    },
-    replay: (options) => openedBoth(async () => replay({ ...(await sideOf(options.group)), runtime, hint }, options)),
-    diagnose: (options) =>
-      openedBoth(async () => (await Promise.all(engines.all.map((each) => each.diagnose(options)))).flat()),
+      requeue: (what, given) => openedBoth(() => deadLetters.requeue(what, given)),
+      edit: (id, data, given) => openedBoth(() => deadLetters.edit(id, data, given)),
+      discard: (what, given) => openedBoth(() => deadLetters.discard(what, given)),
+    }),
+    replay: (given) => openedBoth(async () => replay({ ...(await sideOf(given?.group)), runtime, hint }, given)),
+    diagnose: (given) =>
+      openedBoth(async () => (await Promise.all(engines.all.map((each) => each.diagnose(given)))).flat()),
   }
 }

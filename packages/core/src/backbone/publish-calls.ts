@@ -14,7 +14,9 @@ export function createPublishCalls(
     try {
       if (!isDefinition(first)) return publishOne(first, (second ?? {}) as Partial<InTransaction>, false)
       catalog.add(first)
-      const { tx, ...options } = (third ?? {}) as Partial<InTransaction>
+      if (third === undefined) return publishing.publishNew(first, second) as Promise<never>
+      const { tx, ...options } = third as Partial<InTransaction>
+      if (tx === undefined) return publishing.publishNew(first, second, options) as Promise<never>
       return publishOne(publishing.create(first, second, options), { tx }, true)
     } catch (error) {
       return Promise.reject(error)

@@ -55,15 +55,22 @@ export interface LivenessWatch {
   }
 }
 
-/** A watch that holds a member for dead after `leaseMs` without a move of its count. */
+/** Longer than this share of the lease between two looks, nobody was watched: the engine was away, or this process stood still. */
+const WATCHED_LEASES = 0.6
+
+/** A watch that holds a member for dead after `leaseMs` without a move of its count. Time in which it could not look does not count. */
 export function createLivenessWatch(leaseMs: number): LivenessWatch {
   const seen = new Map<string, { count: number; movedAt: number }>()
+  let lookedAt: number | undefined
   return {
     look(members, nowMs) {
       const living = new Set<string>()
       const dead: { member: string; count: number }[] = []
       const present = new Set<string>()
       let dueInMs = Infinity
+      const unwatchedMs = lookedAt === undefined ? 0 : Math.max(0, nowMs - lookedAt - leaseMs * WATCHED_LEASES)
+      lookedAt = nowMs
+      for (const each of seen.values()) each.movedAt += unwatchedMs
       for (const { member, count } of members) {
         present.add(member)
         const before = seen.get(member)

@@ -1,26 +1,13 @@
+import { isDryRun } from '../runtime/dry-run.ts'
 import type { Definitions } from '../contract/catalog.ts'
 import { encodeEvent, decodeEvent } from '../contract/cloud-events.ts'
 import { checkEvent } from '../contract/check-event.ts'
 import type { EventMessage } from '../contract/event.ts'
-import type { DeadLetter, DeadLetterCount, DeadLetterQuery, DeadLetterStore } from '../driver/dead-letter-store.ts'
+import type { DeadLetter, DeadLetterQuery, DeadLetterStore } from '../driver/dead-letter-store.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-
-/** Which dead letters. Several conditions must all hold. */
-export interface DeadLetterFilter {
-  readonly group?: string
-  readonly fingerprint?: string
-  readonly topic?: string
-  readonly type?: string
-  readonly eventId?: string
-  /** Bounds of the last failure. */
-  readonly since?: Date
-  readonly until?: Date
-  /** The id of the last one seen. */
-  readonly after?: string
-  /** Default 100, at most 1,000. */
-  readonly limit?: number
-}
+import { filterOf, idsOf, type Selection } from '../runtime/selection.ts'
+import { checkDeadLetterFilter, type DeadLetterFilter, MOST_LETTERS } from './dead-letter-filter.ts'
 
 /** A dead letter as tools see it. */
 export interface DeadLetterView {
@@ -43,6 +30,17 @@ export interface DeadLetterView {
   readonly fingerprint: string
 }
 
+/** How many dead letters of one group and fingerprint there are, with the error of the newest. */
+export interface DeadLetterCountView {
+  readonly group: string
+  readonly fingerprint: string
+  readonly code: string
+  readonly message: string
+  readonly count: number
+  /** RFC 3339. */
+  readonly lastFailedAt: string
+}
+
 /** What was done to dead letters, or would be. */
 export interface DeadLetterAction {
   readonly ids: readonly string[]
@@ -54,14 +52,11 @@ export interface DeadLetters {
   /** Newest first. */
   list(filter?: DeadLetterFilter): Promise<readonly DeadLetterView[]>
   /** By group and fingerprint. */
-  counts(filter?: { readonly group?: string }): Promise<readonly DeadLetterCount[]>
+  counts(filter?: { readonly group?: string }): Promise<readonly DeadLetterCountView[]>
   /** Throws `dead_letter_unknown`. */
   get(id: string): Promise<DeadLetterView>
-  /** Hands letters back to their group, attempts reset; a filter takes all that match. Idempotent. */
-  requeue(
-    what: readonly string[] | DeadLetterFilter,
-    options?: { readonly dryRun?: boolean },
-  ): Promise<DeadLetterAction>
+  /** Hands letters back to their group, attempts reset; a filter takes all that match. Idempotent. Throws `request_invalid`. */
+  requeue(what: Selection<DeadLetterFilter>, options?: { readonly dryRun?: boolean }): Promise<DeadLetterAction>
   /**
    * Requeues with other data, under a new id; `metadata.extensions.editedfrom` names the original. Validated by the definition
    * if this process knows one. Throws `dead_letter_unknown`, `dead_letter_changed`, `event_schema_violation`, ...
@@ -71,10 +66,7 @@ export interface DeadLetters {
     data: unknown,
     options?: { readonly by?: string },
   ): Promise<{ readonly id: string; readonly eventId: string }>
-  discard(
-    what: readonly string[] | DeadLetterFilter,
-    options?: { readonly dryRun?: boolean },
-  ): Promise<DeadLetterAction>
+  discard(what: Selection<DeadLetterFilter>, options?: { readonly dryRun?: boolean }): Promise<DeadLetterAction>
 }
 
 export interface DeadLettersOptions {
@@ -85,30 +77,32 @@ export interface DeadLettersOptions {
   readonly hint: (group: string) => void
 }
 
-const PAGE = 1_000
 const DEFAULT_PAGE = 100
 
 export function createDeadLetters({ store, runtime, definitions, hint }: DeadLettersOptions): DeadLetters {
   /** Works through all that match, page by page, so that a million letters fit in memory. */
   async function act(
-    what: readonly string[] | DeadLetterFilter,
-    dryRun: boolean,
+    what: Selection<DeadLetterFilter>,
+    given: { readonly dryRun?: boolean },
     action: (ids: readonly string[]) => Promise<readonly string[]>,
   ): Promise<DeadLetterAction> {
-    if (isIdList(what)) {
-      const known = await lettersOf(what)
+    const dryRun = isDryRun(given)
+    const chosen = idsOf(what)
+    if (chosen !== undefined) {
+      const known = await lettersOf(chosen)
       const ids = dryRun ? known.map((letter) => letter.id) : await action(known.map((letter) => letter.id))
       hintAll(known)
       return { ids, dryRun }
     }
-    checkFilter(what)
+    const filter = filterOf(what)
+    checkDeadLetterFilter(filter)
     const ids: string[] = []
-    const limit = what.limit ?? Number.POSITIVE_INFINITY
-    let after = what.after
+    const limit = filter.limit ?? Number.POSITIVE_INFINITY
+    let { after } = filter
     while (ids.length < limit) {
       const page = await store.list({
-        ...queryOf(what),
-        limit: Math.min(PAGE, limit - ids.length),
+        ...queryOf(filter),
+        limit: Math.min(MOST_LETTERS, limit - ids.length),
         ...(after === undefined ? {} : { after }),
       })
       const last = page.at(-1)
@@ -146,7 +140,7 @@ export function createDeadLetters({ store, runtime, definitions, hint }: DeadLet
 
   return {
     async list(filter = {}) {
-      checkFilter(filter)
+      checkDeadLetterFilter(filter)
       const limit = filter.limit ?? DEFAULT_PAGE
       const letters = await store.list({
         ...queryOf(filter),
@@ -155,10 +149,13 @@ export function createDeadLetters({ store, runtime, definitions, hint }: DeadLet
       })
       return letters.map(viewOf)
     },
-    counts: (filter) => store.counts(filter),
+    counts: async (filter = {}) => {
+      checkDeadLetterFilter(filter)
+      return (await store.counts(filter)).map(countViewOf)
+    },
     get: async (id) => viewOf(await need(id)),
-    requeue: (what, { dryRun = false } = {}) => act(what, dryRun, (ids) => store.requeue(ids)),
-    discard: (what, { dryRun = false } = {}) => act(what, dryRun, (ids) => store.discard(ids)),
+    requeue: (what, given = {}) => act(what, given, (ids) => store.requeue(ids)),
+    discard: (what, given = {}) => act(what, given, (ids) => store.discard(ids)),
     async edit(id, data, { by } = {}) {
       const letter = await need(id)
       const original = decodeEvent(letter.record.body)
@@ -195,32 +192,6 @@ export function createDeadLetters({ store, runtime, definitions, hint }: DeadLet
   }
 }
 
-/** Throws `request_invalid` with the path of what cannot be meant. */
-function checkFilter(filter: DeadLetterFilter): void {
-  if (typeof filter !== 'object' || filter === null) {
-    throw new MillraceError('request_invalid', 'Say which dead letters: a list of ids, or a filter.', {
-      path: 'filter',
-    })
-  }
-  const { limit, since, until } = filter
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= PAGE)) {
-    throw new MillraceError(
-      'request_invalid',
-      `The limit is ${String(limit)}; it must be a whole number from 1 to ${PAGE}.`,
-      { path: 'limit' },
-    )
-  }
-  for (const [path, date] of Object.entries({ since, until })) {
-    if (date !== undefined && Number.isNaN(date.getTime())) {
-      throw new MillraceError('request_invalid', `The time "${path}" does not exist.`, { path })
-    }
-  }
-}
-
-function isIdList(what: readonly string[] | DeadLetterFilter): what is readonly string[] {
-  return Array.isArray(what)
-}
-
 function queryOf({
   since,
   until,
@@ -233,6 +204,13 @@ function queryOf({
     ...(since === undefined ? {} : { since: since.getTime() }),
     ...(until === undefined ? {} : { until: until.getTime() }),
   }
+}
+
+/** Exported for the dead tasks, which are counted in the same way. */
+export function countViewOf<Count extends { readonly lastFailedAt: number }>(
+  count: Count,
+): Omit<Count, 'lastFailedAt'> & { readonly lastFailedAt: string } {
+  return { ...count, lastFailedAt: new Date(count.lastFailedAt).toISOString() }
 }
 
 function viewOf(letter: DeadLetter): DeadLetterView {

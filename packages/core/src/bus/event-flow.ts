@@ -1,5 +1,6 @@
 import type { EventMessage } from '../contract/event.ts'
 import { MillraceError } from '../runtime/error.ts'
+import type { HandledWork } from './handling-context.ts'
 
 /** Handlers that publish what they handle go round in a circle; at this many rounds it is broken. */
 const MOST_HOPS = 64
@@ -8,7 +9,7 @@ const MOST_HOPS = 64
  * A message as one of the flow of the event being handled, also when it was made by hand: correlation, cause and trace go
  * on, and `extensions.hops` counts how far. Throws `limit_exceeded` when events have caused one another too often.
  */
-export function inFlowOf(event: EventMessage, handled: EventMessage | undefined): EventMessage {
+export function inFlowOf(event: EventMessage, handled: HandledWork | undefined): EventMessage {
   if (handled === undefined) return event
   const hops = Number(handled.metadata.extensions?.['hops'] ?? 0) + 1
   if (hops > MOST_HOPS) {

@@ -1,6 +1,6 @@
 import type { Definitions } from '../contract/catalog.ts'
 import type { StoredEvent } from '../contract/event.ts'
-import { createMovingPlaces, decodeCursor, encodeMoving, type MovingPlaces } from '../driver/cursor.ts'
+import { createMovingPlaces, decodeCursor, encodeMoving, type Cursor, type MovingPlaces } from '../driver/cursor.ts'
 import type { StoredRecord } from '../driver/record.ts'
 import type { PartitionPosition, Transport } from '../driver/transport.ts'
 import { wait } from '../runtime/abort.ts'
@@ -26,11 +26,17 @@ export type FollowedEvent = StoredEvent & {
   readonly body: string | undefined
 }
 
-/** A bit of the log with the cursor after it. The first has no events and says where the following really began. */
+/**
+ * A bit of the log with the cursor after it. The first has no events and says where the following really began; so does one in which it begins
+ * anew, because the engine has lost its newest events.
+ */
 export interface FollowedChunk {
   readonly events: readonly FollowedEvent[]
   readonly cursor: string
-  /** False when retention may have dropped events after the cursor that was asked for. */
+  /**
+   * False when events between those before and those that follow may be missing: retention has dropped them, or the engine has lost its newest
+   * ones, some of which may have been given here. Others may come twice then.
+   */
   readonly recovered: boolean
 }
 
@@ -39,6 +45,15 @@ const WAIT_MS = 10_000
 const LOOK_FOR_TOPICS_MS = 2_000
 /** While a topic that was asked for does not exist yet. */
 const LOOK_FOR_MISSING_MS = 200
+/** The clock of a server that takes over may be so far behind that of the one before. */
+const CLOCKS_DIFFER_MS = 5_000
+
+/** Where the following of a topic begins, and whether that is where it was asked to. */
+interface Start {
+  readonly places: readonly PartitionPosition[]
+  readonly since: number | undefined
+  readonly intact: boolean
+}
 
 interface Followed {
   readonly moving: MovingPlaces
@@ -65,19 +80,23 @@ export async function* follow(
   const matches = types === undefined ? () => true : createEventFilter(types)
   const asked = typeof from === 'object' && 'cursor' in from ? decodeCursor(from.cursor) : undefined
   const followed = new Map<string, Followed>()
+  let timeline = asked?.timeline
+  /** When the newest event was recorded that came by. */
+  let newestAt = newestBefore(from, asked) ?? runtime.now()
   const ended = new AbortController()
   const stop = (): void => ended.abort()
   signal?.addEventListener('abort', stop, { once: true })
   if (signal?.aborted) return
   try {
     const recovered = await join(true)
-    yield { events: [], cursor: cursorOf(followed), recovered }
+    yield { events: [], cursor: cursorNow(), recovered }
     let discovering = discoverLater()
     while (!ended.signal.aborted) {
-      const waits: Promise<readonly [Followed, readonly StoredRecord[]] | undefined>[] = [discovering]
+      const waits: Promise<readonly [Followed, readonly StoredRecord[]] | 'begun anew' | undefined>[] = [discovering]
       for (const one of followed.values()) waits.push((one.reading ??= read(one)))
       const next = await Promise.race(waits)
-      if (next === undefined) {
+      if (next === undefined || next === 'begun anew') {
+        if (next !== undefined) yield { events: [], cursor: cursorNow(), recovered: false }
         discovering = discoverLater()
         continue
       }
@@ -86,13 +105,14 @@ export async function* follow(
       const events: FollowedEvent[] = []
       for (const record of records) {
         one.moving.move(record.partition, record.position)
+        newestAt = Math.max(newestAt, record.recordedAt)
         if (!matches(record.type)) continue
         const found = browsable(record, definitions)
         if (found === undefined) continue
         const { event, body } = found
-        events.push(Object.assign(event, { cursor: cursorOf(followed), body }))
+        events.push(Object.assign(event, { cursor: cursorNow(), body }))
       }
-      if (events.length > 0) yield { events, cursor: cursorOf(followed), recovered: true }
+      if (events.length > 0) yield { events, cursor: cursorNow(), recovered: true }
     }
   } finally {
     ended.abort()
@@ -100,51 +120,96 @@ export async function* follow(
     await Promise.allSettled([...followed.values()].map((one) => one.reading))
   }
 
-  async function discoverLater(): Promise<undefined> {
+  async function discoverLater(): Promise<'begun anew' | undefined> {
     const missing = topics !== undefined && topics.some((topic) => !followed.has(topic))
     await wait(runtime, missing ? LOOK_FOR_MISSING_MS : LOOK_FOR_TOPICS_MS, ended.signal)
-    if (!ended.signal.aborted) await join(false)
-    return undefined
+    return ended.signal.aborted || (await join(false)) ? undefined : 'begun anew'
   }
 
-  /** Takes up topics that are not followed yet; those that appear later are followed from their beginning. */
+  /**
+   * Takes up topics that are not followed yet; those that appear later are followed from their beginning. False when what was followed, or asked
+   * for, is not what the engine has now.
+   */
   async function join(first: boolean): Promise<boolean> {
-    const existing = (await transport.list()).topics.filter(
-      ({ topic }) => topics === undefined || topics.includes(topic),
-    )
-    let recovered = true
+    const seenAt = newestAt
+    const listed = await transport.list()
+    const existing = listed.topics.filter(({ topic }) => topics === undefined || topics.includes(topic))
+    const before = timeline
+    // What was read up to here is of the history that was listed after it.
+    if (listed.timeline !== undefined) timeline = { name: listed.timeline, seenAt }
+    if (before !== undefined && timeline !== undefined && before.name !== timeline.name) {
+      newestAt = before.seenAt
+      timeline = { ...timeline, seenAt: newestAt }
+      await beginAnew(
+        existing.map(({ topic }) => topic),
+        before.seenAt - CLOCKS_DIFFER_MS,
+      )
+      return false
+    }
+    let intact = true
     for (const { topic } of existing) {
       if (followed.has(topic)) continue
-      const start = first ? await startOf(topic) : { places: [], since: asked?.time }
-      followed.set(topic, {
-        moving: createMovingPlaces(topic, start.places),
-        since: start.since,
-        reading: undefined,
-      })
-      if (first && (await hasGap(topic))) recovered = false
+      const start = first ? await startOf(topic) : { places: [], since: asked?.time, intact: true }
+      take(topic, start)
+      intact &&= start.intact
     }
-    return recovered
+    return intact
   }
 
-  async function startOf(
+  function take(topic: string, { places, since }: Pick<Start, 'places' | 'since'>): void {
+    followed.get(topic)?.reading?.catch(() => {})
+    followed.set(topic, { moving: createMovingPlaces(topic, places), since, reading: undefined })
+  }
+
+  /** Goes back behind whatever may have been lost: what stands there now was not seen. */
+  async function beginAnew(existing: readonly string[], time: number): Promise<void> {
+    for (const topic of existing) {
+      const one = followed.get(topic)
+      const places = one === undefined ? placesOf(asked, topic) : [...one.moving.places]
+      const back = await Promise.all(
+        places.map(async ([partition, position]): Promise<readonly PartitionPosition[]> => {
+          const [last] = await transport.read({ topic, partition, until: time, backwards: true, limit: 1 })
+          if (last === undefined) return []
+          return [{ partition, position: last.position < position ? last.position : position }]
+        }),
+      )
+      take(topic, { places: back.flat(), since: one === undefined ? asked?.time : one.since })
+    }
+  }
+
+  async function startOf(topic: string): Promise<Start> {
+    if (from === 'earliest') return { places: [], since: undefined, intact: true }
+    if (from instanceof Date) return { places: [], since: from.getTime(), intact: true }
+    if (asked === undefined) return { places: await headsOf(transport, topic), since: undefined, intact: true }
+    const found = await Promise.all(
+      placesOf(asked, topic).map(([partition, position]) => findPlace(topic, { partition, position })),
+    )
+    return {
+      places: found.map(({ place }) => place),
+      since: asked.time,
+      intact: found.every(({ intact }) => intact),
+    }
+  }
+
+  /** Where to go on from a place. When its event is gone, younger ones may be gone with it; when the newest is older, it was lost. */
+  async function findPlace(
     topic: string,
-  ): Promise<{ readonly places: readonly PartitionPosition[]; readonly since: number | undefined }> {
-    if (from === 'earliest') return { places: [], since: undefined }
-    if (from instanceof Date) return { places: [], since: from.getTime() }
-    if (asked !== undefined) {
-      const places = placesOf(asked, topic).map(([partition, position]) => ({ partition, position }))
-      return { places, since: asked.time }
+    place: PartitionPosition,
+  ): Promise<{ readonly place: PartitionPosition; readonly intact: boolean }> {
+    const { partition, position } = place
+    const [[oldest], [newest]] = await Promise.all([
+      transport.read({ topic, partition, limit: 1 }),
+      transport.read({ topic, partition, limit: 1, backwards: true }),
+    ])
+    const isBeyond = newest !== undefined && newest.position < position
+    return {
+      place: isBeyond ? { partition, position: newest.position } : place,
+      intact: !isBeyond && (oldest === undefined || oldest.position <= position),
     }
-    return { places: await headsOf(transport, topic), since: undefined }
   }
 
-  /** Whether the event that the cursor stands on is gone: then younger ones may be gone with it. */
-  async function hasGap(topic: string): Promise<boolean> {
-    for (const [partition, position] of placesOf(asked, topic)) {
-      const oldest = (await transport.read({ topic, partition, limit: 1 }))[0]
-      if (oldest !== undefined && oldest.position > position) return true
-    }
-    return false
+  function cursorNow(): string {
+    return cursorOf(followed, timeline)
   }
 
   async function read(one: Followed): Promise<readonly [Followed, Awaited<ReturnType<Transport['read']>>]> {
@@ -173,12 +238,18 @@ export async function headsOf(transport: Transport, topic: string): Promise<read
   return heads
 }
 
-function cursorOf(followed: ReadonlyMap<string, Followed>): string {
+function cursorOf(followed: ReadonlyMap<string, Followed>, timeline: Cursor['timeline']): string {
   const topics: MovingPlaces[] = []
   let time: number | undefined
   for (const { moving, since } of followed.values()) {
     topics.push(moving)
     if (since !== undefined) time = Math.min(time ?? since, since)
   }
-  return encodeMoving(topics, time)
+  return encodeMoving(topics, { time, timeline })
+}
+
+/** When the newest of the events before the beginning may have been recorded; undefined where it begins now. */
+function newestBefore(from: FollowOptions['from'], asked: Cursor | undefined): number | undefined {
+  if (from === 'earliest') return 0
+  return from instanceof Date ? from.getTime() : (asked?.timeline?.seenAt ?? asked?.time)
 }

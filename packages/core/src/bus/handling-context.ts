@@ -1,5 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { EventMessage } from '../contract/event.ts'
+import type { EventMetadata } from '../contract/event.ts'
 
-/** The event whose handling the running code belongs to, so that what it publishes continues the flow. */
-export const handlingContext: AsyncLocalStorage<EventMessage> = new AsyncLocalStorage<EventMessage>()
+/** The event or task whose handling the running code belongs to: what causes what it publishes. */
+export interface HandledWork {
+  readonly id: string
+  readonly metadata: Partial<EventMetadata> & Pick<EventMetadata, 'correlationId'>
+}
+
+/** So that what a handler publishes or enqueues continues the flow. */
+export const handlingContext: AsyncLocalStorage<HandledWork> = new AsyncLocalStorage<HandledWork>()

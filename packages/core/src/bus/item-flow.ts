@@ -2,7 +2,7 @@ import type { Stores } from '../driver/driver.ts'
 import type { StoredRecord } from '../driver/record.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
-import { writeDeadLetter, type Failure } from './dead-letter-writer.ts'
+import { deadLetterOf, type Failure } from './dead-letter-of.ts'
 import { channels } from './diagnostics.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
 import { leaseLost, type Execute } from './execution.ts'
@@ -71,6 +71,7 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
   const lane = createSideLane({
     group,
     store: stores.lane,
+    deadLetters: stores.deadLetters,
     runtime,
     capacity: options.laneCapacity,
     partitions: setup.partitions,
@@ -250,9 +251,8 @@ export function createItemFlow(setup: ItemFlowOptions): ItemFlow {
   async function deadLetter(item: Item, failure: Failure, { isDispatched = true } = {}): Promise<void> {
     const run = item.partition
     const parks = options.onDeadLetter === 'park-key' && item.orderKey !== undefined
-    const write = (): Promise<'stored' | 'fenced'> =>
-      storing.persist(() => writeDeadLetter(item, failure, { group, store: stores.deadLetters, runtime, park: parks }))
-    const written = parks ? lane.park(item, write) : write()
+    const letter = deadLetterOf(item, failure, { group, now: runtime.now() })
+    const written = parks ? lane.park(item, letter) : lane.bury(item, letter)
     if (parks) await Promise.all([written, toLane(followersOf(item), 'follows')])
     if ((await written) === 'fenced') return setup.onFenced(run)
     if (isDispatched) leave(item, false)

@@ -25,7 +25,8 @@ export interface LaneView {
   free(entryId: string): void
   /** The store is asked from now on. */
   beginLook(): void
-  acceptKeys(keys: ReadonlyMap<string, LaneKey>): void
+  /** What the store answers of all keys, or of those among `only`. */
+  acceptKeys(keys: ReadonlyMap<string, LaneKey>, only?: Iterable<string>): void
   /** Whether a due entry of the answer is still to be handed out. */
   isDue(entry: LaneEntry): boolean
 }
@@ -110,7 +111,16 @@ export function createLaneView(stored: ReadonlyMap<string, LaneKey>, suspectUnti
       disturbed.clear()
       freed.clear()
     },
-    acceptKeys(answer) {
+    acceptKeys(answer, only) {
+      if (only !== undefined) {
+        for (const key of only) {
+          const state = answer.get(key)
+          if (writing.has(key) || changed.has(key)) continue
+          if (state === undefined) keys.delete(key)
+          else keys.set(key, state)
+        }
+        return
+      }
       const merged = new Map(answer)
       for (const key of [...writing.keys(), ...changed]) {
         const known = keys.get(key)

@@ -57,6 +57,10 @@ export function observeDriver(
     index: observe(stores.index, 'index.'),
     ...(stores.outbox === undefined ? {} : { outbox: observe(stores.outbox, 'outbox.') }),
     ...(stores.inbox === undefined ? {} : { inbox: observe(stores.inbox, 'inbox.') }),
+    ...(stores.tasks === undefined ? {} : { tasks: observe(stores.tasks, 'task.') }),
+    ...(stores.taskAdmin === undefined ? {} : { taskAdmin: observe(stores.taskAdmin, 'task-admin.') }),
+    ...(stores.schedules === undefined ? {} : { schedules: observe(stores.schedules, 'schedule.') }),
+    ...(stores.settings === undefined ? {} : { settings: observe(stores.settings, 'setting.') }),
   }
   return { transport: observedTransport, stores: observedStores, diagnose: (options) => driver.diagnose(options) }
 }

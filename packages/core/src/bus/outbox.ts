@@ -1,6 +1,8 @@
 import type { OutboxRecord, OutboxStatus, OutboxStore, FailingRow } from '../driver/outbox-store.ts'
 import type { TopicOptions } from '../driver/transport.ts'
 import { MillraceError } from '../runtime/error.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { openedInTime } from './opened-in-time.ts'
 
 /** An event that is part of the caller's transaction: it is published when that commits. */
 export interface Enlisted {
@@ -23,7 +25,10 @@ export interface OutboxView {
 
 /** Joins events to the caller's transactions. */
 export interface Outbox {
-  /** Writes records through the transaction; before it returns, where the handle is synchronous. */
+  /**
+   * Writes records through the transaction; before it returns, where the handle is synchronous. How long a statement may take is for the
+   * caller's own client to say: one that was given up could still be written.
+   */
   enlist(tx: object, records: readonly OutboxRecord[]): Promise<void>
 }
 
@@ -35,12 +40,17 @@ export interface OutboxOptions {
   /** Opens the store. */
   readonly ready: () => Promise<void>
   readonly isReady: () => boolean
+  readonly runtime: Runtime
+  /** Milliseconds that an event may wait for the store to open. */
+  readonly timeoutMs: number
   /** A row was written. */
   readonly onAdded: () => void
 }
 
 /** Events go straight into the log where the store can do that inside the transaction, else into rows that are forwarded. */
-export function createOutbox({ store, isOwnLog, topicOptions, ready, isReady, onAdded }: OutboxOptions): Outbox {
+export function createOutbox(options: OutboxOptions): Outbox {
+  const { store, isOwnLog, topicOptions, ready, isReady, onAdded, runtime, timeoutMs } = options
+
   async function write(outbox: OutboxStore, tx: object, records: readonly OutboxRecord[]): Promise<void> {
     if (appendsInside(outbox, isOwnLog)) return outbox.append(tx, records, { topicOptions })
     await outbox.add(tx, records)
@@ -60,7 +70,7 @@ export function createOutbox({ store, isOwnLog, topicOptions, ready, isReady, on
       }
       if (store === undefined) return Promise.reject(noOutbox())
       if (isReady()) return write(store, tx, records)
-      return ready().then(() => write(store, tx, records))
+      return openedInTime(runtime, timeoutMs, ready()).then(() => write(store, tx, records))
     },
   }
 }

@@ -1,5 +1,6 @@
 import { backoffDelay, DEFAULT_BACKOFF, type Backoff } from '../runtime/backoff.ts'
 import { isMillraceError } from '../runtime/error.ts'
+import { answerOf } from '../runtime/user-rule.ts'
 import type { HandlerResult } from './handler.ts'
 import type { RetryPolicy } from './subscription.ts'
 
@@ -29,6 +30,7 @@ export interface ResolvedRetry {
 
 const MESSAGE_CHARACTERS = 4_096
 const STACK_CHARACTERS = 16_384
+const MOST_CAUSES = 3
 /** Failures that the same bytes will meet again. */
 const HOPELESS = new Set(['event_malformed', 'event_unknown_version', 'event_upcast_failed', 'event_schema_violation'])
 
@@ -79,18 +81,50 @@ export function describeFailure(error: unknown): { code: string; message: string
       }
     }
     if (error instanceof Error) {
-      const text = textOf(error.message)
-      const named = error.name === 'Error' ? text : `${textOf(error.name)}: ${text}`
       return {
         code: 'handler_failed',
-        message: clip(named, MESSAGE_CHARACTERS),
+        message: clip(withCauses(error), MESSAGE_CHARACTERS),
         stack: clip(stackOf(error), STACK_CHARACTERS),
       }
     }
-    return { code: 'handler_failed', message: clip(`Thrown: ${textOf(error)}`, MESSAGE_CHARACTERS), stack: undefined }
+    return {
+      code: 'handler_failed',
+      message: clip(`Thrown: ${thrownText(error)}`, MESSAGE_CHARACTERS),
+      stack: undefined,
+    }
   } catch {
     return { code: 'handler_failed', message: 'Something was thrown that cannot be described.', stack: undefined }
   }
+}
+
+/** An error with what lies beneath it: "fetch failed" alone tells nobody why. */
+function withCauses(error: Error): string {
+  let text = named(error)
+  let beneath = beneathOf(error)
+  for (let depth = 0; depth < MOST_CAUSES && beneath !== undefined && beneath !== error; depth += 1) {
+    text += `; cause: ${beneath instanceof Error ? named(beneath) : thrownText(beneath)}`
+    beneath = beneath instanceof Error ? beneathOf(beneath) : undefined
+  }
+  return text
+}
+
+function beneathOf(error: Error): unknown {
+  return error.cause ?? (error instanceof AggregateError ? error.errors[0] : undefined) ?? undefined
+}
+
+function named(error: Error): string {
+  const text = textOf(error.message)
+  if (text === '') return textOf(error.name)
+  return error.name === 'Error' ? text : `${textOf(error.name)}: ${text}`
+}
+
+/** Of an object that has no text of its own, its message, or else the names of its members; never their values. */
+function thrownText(value: unknown): string {
+  const text = textOf(value)
+  if (text !== '[object Object]' || typeof value !== 'object' || value === null) return text
+  if ('message' in value && typeof value.message === 'string') return value.message
+  const names = Object.keys(value).slice(0, 10)
+  return names.length === 0 ? 'an empty object' : `an object with ${names.join(', ')}`
 }
 
 /** Whatever stands where a text should, as a text; an error by its message. Never throws. */
@@ -113,7 +147,7 @@ function isHopeless(error: unknown): boolean {
 
 function mayRetry(policy: ResolvedRetry, error: unknown, attemptNumber: number): boolean {
   try {
-    return policy.retryIf(error, attemptNumber)
+    return answerOf(() => policy.retryIf(error, attemptNumber))
   } catch {
     return true
   }
@@ -122,5 +156,7 @@ function mayRetry(policy: ResolvedRetry, error: unknown, attemptNumber: number):
 function clip(text: string, length: number): string
 function clip(text: string | undefined, length: number): string | undefined
 function clip(text: string | undefined, length: number): string | undefined {
-  return text === undefined || text.length <= length ? text : `${text.slice(0, length)}… (${text.length} characters)`
+  // Half of a character is no text that every engine can keep; a cut may leave one.
+  if (text === undefined || text.length <= length) return text?.toWellFormed()
+  return `${text.slice(0, length).toWellFormed()}… (${text.length} characters)`
 }

@@ -44,8 +44,6 @@ export interface PartitionRun {
   readonly tracker: AckTracker
   readonly keys: KeyQueues
   readonly lane: LaneView
-  /** The end of the last write to the lane that must not be overtaken. */
-  laneWrites: Promise<unknown>
   readonly attempts: Map<Position, AttemptMark>
   /** `draining`: nothing new starts; `lost`: nothing that happens counts any more. */
   state: 'active' | 'draining' | 'lost'
@@ -81,7 +79,6 @@ export function createPartitionRun(
     tracker: createAckTracker(progress),
     keys: { queues: new Map(), most: 0 },
     lane: createLaneView(laneKeys, clean ? undefined : progress.fetchedHigh),
-    laneWrites: Promise.resolve(),
     attempts: new Map(progress.attempts.map((mark) => [mark.position, mark])),
     state: 'active',
     running: 0,

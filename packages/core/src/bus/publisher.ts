@@ -6,7 +6,7 @@ import { backoffDelay } from '../runtime/backoff.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { channels, type PublishDiagnosis } from './diagnostics.ts'
-import { createFifo } from './fifo.ts'
+import { createGroupCommit, type Timed } from './group-commit.ts'
 
 /** What became of one record, with everything decided: resends done, duplicates told from conflicts. */
 export type Settlement =
@@ -16,7 +16,7 @@ export type Settlement =
 /** Sends records to the engine in groups. */
 export interface Publisher {
   /** Queues a record; `done` is called once. Throws nothing. */
-  submit(record: PublishRecord, done: (settlement: Settlement) => void, signal?: AbortSignal): void
+  submit(record: PublishRecord, done: (settlement: Settlement) => void, options?: SubmitOptions): void
   /** Resolves when nothing is queued or under way. */
   idle(): Promise<void>
   /** Records queued or under way. */
@@ -25,74 +25,61 @@ export interface Publisher {
   close(): void
 }
 
+export interface SubmitOptions {
+  readonly signal?: AbortSignal | undefined
+  /** When its time is up, on the monotonic clock; counted from now when absent. */
+  readonly deadline?: number | undefined
+}
+
 export interface PublisherOptions {
   readonly name: string
   readonly transport: Transport
   readonly runtime: Runtime
-  /** Milliseconds for one record, resends included. */
+  /** Milliseconds for one record, resends included, and a sending that gets no answer too. */
   readonly timeoutMs: number
   readonly maxPending: number
 }
 
-const BATCH_RECORDS = 500
-const BATCH_CHARACTERS = 1024 * 1024
-/** The second flush is prepared while the engine syncs the first; more would only queue. */
-const FLUSHES_IN_FLIGHT = 2
 const RESEND_BACKOFF = { first: 20, factor: 2, ceiling: 1_000 }
+const NO_ANSWER = new Error('The engine has not answered.')
 
-interface Waiting {
+/** Once it has been sent, the record may be in the engine. */
+interface Waiting extends Timed {
   readonly record: PublishRecord
   readonly done: (settlement: Settlement) => void
-  readonly deadline: number
   readonly signal: AbortSignal | undefined
-  /** Sendings so far; above 0 the record may be in the engine already. */
-  sent: number
 }
 
 /**
- * Group commit without a linger: what is submitted while flushes are in flight goes out together with the next one. A
- * record whose outcome is unknown is sent again with the same id until its time is up, and never reported as rejected after that.
+ * What every Waiting begins as a copy of. V8 may come to make what a literal makes in the old generation at once, when it has seen a hundred
+ * of it and all were on their way; from then on everything that they hold would be copied, until the next large collection.
+ */
+const FRESH = { record: undefined, done: undefined, signal: undefined, deadline: Infinity, sent: 0, isOver: false }
+
+/**
+ * Events go out together with what else is published meanwhile. A record whose outcome is unknown is sent again with the
+ * same id until its time is up, and never reported as rejected after that. When its time is up while it is being sent, it is unknown too: the
+ * answer may still come, and then counts for the diagnostics only.
  */
 export function createPublisher({ name, transport, runtime, timeoutMs, maxPending }: PublisherOptions): Publisher {
-  const queue = createFifo<Waiting>()
-  let inFlight = 0
-  let pending = 0
-  let scheduled = false
+  const commit = createGroupCommit<Waiting>({
+    runtime,
+    timeoutMs,
+    capabilities: () => transport.capabilities,
+    charactersOf: ({ record }) => record.body.length,
+    isWanted,
+    flush,
+    expire,
+  })
   let closed = false
-  let idleWaiters: (() => void)[] = []
 
-  function schedule(): void {
-    if (scheduled || inFlight >= FLUSHES_IN_FLIGHT || queue.length === 0) return
-    scheduled = true
-    runtime.defer(pump)
+  function isWanted(waiting: Waiting): boolean {
+    if (waiting.signal?.aborted !== true) return true
+    finish(waiting, { outcome: waiting.sent > 0 ? 'unknown' : 'rejected', error: abortedError(waiting.signal) })
+    return false
   }
 
-  function pump(): void {
-    scheduled = false
-    while (inFlight < FLUSHES_IN_FLIGHT && queue.length > 0) {
-      const batch = takeBatch()
-      if (batch.length > 0) void flush(batch)
-    }
-  }
-
-  function takeBatch(): Waiting[] {
-    const batch: Waiting[] = []
-    let characters = 0
-    while (queue.length > 0 && batch.length < BATCH_RECORDS && characters < BATCH_CHARACTERS) {
-      const waiting = queue.shift()
-      if (waiting === undefined) break
-      if (waiting.signal?.aborted) {
-        finish(waiting, { outcome: waiting.sent > 0 ? 'unknown' : 'rejected', error: abortedError(waiting.signal) })
-        continue
-      }
-      characters += waiting.record.body.length
-      batch.push(waiting)
-    }
-    return batch
-  }
-
-  async function flush(batch: readonly Waiting[]): Promise<void> {
-    inFlight += 1
+  async function flush(batch: readonly Waiting[]): Promise<boolean> {
     const started = runtime.monotonic()
     let outcomes: readonly PublishOutcome[]
     try {
@@ -104,42 +91,51 @@ export function createPublisher({ name, transport, runtime, timeoutMs, maxPendin
       }
       outcomes = batch.map(() => failure)
     }
-    inFlight -= 1
-    if (channels.publish.hasSubscribers) report(batch, outcomes, runtime.monotonic() - started)
+    if (channels.publish.hasSubscribers) {
+      const raw = (_: Waiting, at: number): PublishOutcome['outcome'] => outcomes[at]?.outcome ?? 'unknown'
+      report(batch, raw, runtime.monotonic() - started)
+    }
+    let answered = false
     batch.forEach((waiting, at) => {
-      waiting.sent += 1
       const outcome = outcomes[at]
+      if (outcome !== undefined && outcome.outcome !== 'unknown') answered = true
+      if (waiting.isOver) return
       if (outcome === undefined) return resend(waiting, new Error('The driver gave no outcome for a record.'))
       if (outcome.outcome === 'unknown') return resend(waiting, outcome.error)
       finish(waiting, settlementOf(outcome, waiting))
     })
-    schedule()
+    return answered
+  }
+
+  function expire(overdue: readonly Waiting[]): void {
+    for (const { record, sent, done } of overdue) {
+      if (sent > 0) done({ outcome: 'unknown', error: unknownError(record, timeoutMs, NO_ANSWER) })
+      else done({ outcome: 'rejected', error: neverSent(record, timeoutMs) })
+    }
+    if (channels.publish.hasSubscribers) report(overdue, ({ sent }) => (sent > 0 ? 'unknown' : 'rejected'), timeoutMs)
   }
 
   function resend(waiting: Waiting, cause: Error): void {
     const delay = backoffDelay(RESEND_BACKOFF, waiting.sent, 0.5 + runtime.random() / 2)
     const giveUp = closed || waiting.signal?.aborted === true || runtime.monotonic() + delay >= waiting.deadline
     if (giveUp) return finish(waiting, { outcome: 'unknown', error: unknownError(waiting.record, timeoutMs, cause) })
-    runtime.setTimer(() => {
-      queue.push(waiting)
-      schedule()
-    }, delay)
+    commit.again(waiting, delay)
   }
 
   function finish(waiting: Waiting, settlement: Settlement): void {
-    pending -= 1
     waiting.done(settlement)
-    if (pending === 0) {
-      const waiters = idleWaiters
-      idleWaiters = []
-      for (const wake of waiters) wake()
-    }
+    commit.finish(waiting)
   }
 
-  function report(batch: readonly Waiting[], outcomes: readonly PublishOutcome[], durationMs: number): void {
+  function report(
+    batch: readonly Waiting[],
+    outcomeOf: (waiting: Waiting, at: number) => PublishOutcome['outcome'],
+    durationMs: number,
+  ): void {
     const counts = new Map<string, PublishDiagnosis & { count: number }>()
-    batch.forEach(({ record }, at) => {
-      const raw = outcomes[at]?.outcome ?? 'unknown'
+    batch.forEach((waiting, at) => {
+      const { record } = waiting
+      const raw = outcomeOf(waiting, at)
       const outcome = raw === 'duplicate' ? 'stored' : raw
       const key = `${record.topic} ${outcome}`
       const entry = counts.get(key)
@@ -150,25 +146,18 @@ export function createPublisher({ name, transport, runtime, timeoutMs, maxPendin
   }
 
   return {
-    submit(record, done, signal) {
+    submit(record, done, { signal, deadline = runtime.monotonic() + timeoutMs } = {}) {
       if (closed)
         return done({
           outcome: 'rejected',
           error: new MillraceError('closed', 'Millrace is closed: nothing can be published any more.'),
         })
-      if (pending >= maxPending) {
-        return done({
-          outcome: 'rejected',
-          error: backpressure(pending),
-        })
-      }
-      pending += 1
-      queue.push({ record, done, deadline: runtime.monotonic() + timeoutMs, signal, sent: 0 })
-      schedule()
+      if (commit.pending >= maxPending) return done({ outcome: 'rejected', error: backpressure(commit.pending) })
+      commit.add({ ...FRESH, record, done, deadline, signal })
     },
-    idle: () => (pending === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
+    idle: commit.idle,
     get pending() {
-      return pending
+      return commit.pending
     },
     close: () => void (closed = true),
   }
@@ -210,11 +199,19 @@ function asMillraceError(error: Error): MillraceError {
   return new MillraceError('publish_rejected', `The engine did not store the event: ${error.message}`, { cause: error })
 }
 
+function neverSent(record: PublishRecord, timeoutMs: number): MillraceError {
+  return new MillraceError(
+    'engine_unreachable',
+    `The event "${record.id}" was not sent, since the engine has not answered for ${timeoutMs} ms: it is not stored. Look whether the engine hangs, and publish it again.`,
+    { retriable: true, facts: { id: record.id, topic: record.topic } },
+  )
+}
+
 function unknownError(record: PublishRecord, timeoutMs: number, cause: Error): MillraceError {
   return new MillraceError(
     'publish_unknown',
-    `Whether the event "${record.id}" is stored is not known${timeoutMs > 0 ? ` after ${timeoutMs} ms` : ''}: ${cause.message} ` +
-      'Publish it again with the same id: it is stored once.',
+    `Whether the event "${record.id}" is stored is not known${timeoutMs > 0 ? ` after ${timeoutMs} ms` : ''}: ${cause.message} It may be stored. ` +
+      'Publish it again with the same id: what is stored is recognised, and stored once.',
     { retriable: true, cause, facts: { id: record.id, topic: record.topic } },
   )
 }

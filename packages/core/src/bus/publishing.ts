@@ -1,19 +1,21 @@
 import type { Catalog } from '../contract/catalog.ts'
 import { checkEvent } from '../contract/check-event.ts'
 import { encodeEvent } from '../contract/cloud-events.ts'
+import { checkJson } from '../contract/json-check.ts'
+import { hasLoneSurrogate } from '../contract/plain-copy.ts'
 import { createEvent, topicOfMessage } from '../contract/create-event.ts'
 import type { AnyEventDefinition, CreateOptions } from '../contract/event-definition.ts'
 import type { EventMessage } from '../contract/event.ts'
 import type { Limits } from '../contract/limits.ts'
 import { encodeCursor } from '../driver/cursor.ts'
 import type { OutboxRecord } from '../driver/outbox-store.ts'
-import type { PublishRecord } from '../driver/record.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { inFlowOf } from './event-flow.ts'
 import { handlingContext } from './handling-context.ts'
-import { backpressure, type Publisher, type Settlement } from './publisher.ts'
+import type { Publisher, Settlement, SubmitOptions } from './publisher.ts'
 import type { Enlisted, Outbox } from './outbox.ts'
+import { createTopicOpening } from './topic-opening.ts'
 import type { KnownTopic, TopicRegistry } from './topic-registry.ts'
 
 /** A published event's place. */
@@ -37,6 +39,8 @@ export type PublishResult =
 /** From data to stored events: creates, places, encodes, and hands to the publisher. */
 export interface Publishing {
   create(definition: AnyEventDefinition, data: unknown, options?: CreateOptions): EventMessage
+  /** Creates an event and publishes it, in less time than the two take. Throws as `create` does. */
+  publishNew(definition: AnyEventDefinition, data: unknown, options?: CreateOptions): Promise<Published>
   /** `checked` events come from `create`; others are checked here. */
   publish(
     event: EventMessage,
@@ -63,22 +67,29 @@ export interface PublishingOptions {
   readonly ready: () => Promise<void>
   /** Publishes that may wait at once for a topic to be made. */
   readonly maxPending: number
-  /** Milliseconds that they may wait for it. */
+  /** Milliseconds that they may wait for it, and for their outcome, in all. */
   readonly timeoutMs: number
 }
 
-/** An event that is ready to be sent. */
-interface Prepared {
-  readonly message: EventMessage
-  readonly topic: string
-  readonly body: string
+/** A record whose partition is not known before its topic is. */
+interface Prepared extends OutboxRecord {
+  partition: number
 }
 
-/** A publish that waits for its topic. */
-interface Opening {
-  readonly go: (topic: KnownTopic) => void
-  readonly fail: (error: unknown) => void
+/** What every Prepared begins as a copy of, for the same reason as in `publisher.ts`. */
+const BLANK = {
+  topic: '',
+  partition: -1,
+  id: '',
+  source: '',
+  type: '',
+  key: undefined,
+  correlationId: undefined,
+  body: '',
 }
+
+/** What has been checked of an event. */
+type Checked = boolean | 'but-texts'
 
 /** Clocks of other processes may be this far behind ours: a cursor looks back a little further. Milliseconds. */
 const CURSOR_MARGIN_MS = 1_000
@@ -96,105 +107,93 @@ export function createPublishing({
   maxPending,
   timeoutMs,
 }: PublishingOptions): Publishing {
-  const opening = new Map<string, Opening[]>()
+  const opening = createTopicOpening({ runtime, ready, ensure: topics.ensure, maxPending, timeoutMs })
   let cursor = ''
-  let cursorAt = -1
+  let cursorUntil = -Infinity
+
+  function create(
+    definition: AnyEventDefinition,
+    data: unknown,
+    options: CreateOptions | undefined,
+    textsLater: boolean,
+  ): EventMessage {
+    const inherit = handlingContext.getStore()
+    return createEvent(definition, data, options, { runtime, source, sessionId, limits, textsLater, inherit })
+  }
 
   /** Checks and encodes before anything is sent; what is wrong with the event is a rejection of it alone. */
-  function prepare(event: EventMessage, checked: boolean): Prepared | PublishResult {
+  function prepare(event: EventMessage, checked: Checked): Prepared | PublishResult {
     try {
-      if (!checked) checkEvent(event, limits)
+      if (checked === false) checkEvent(event, limits)
       const message = inFlowOf(event, handlingContext.getStore())
+      const { id, source, type, key, metadata } = message
+      const body = encodeEvent(message, limits)
+      if (checked === 'but-texts' && hasLoneSurrogate(body)) checkJson(event.data, { bounds: limits })
       return {
-        message,
-        topic: catalog.get(event.type)?.topic ?? topicOfMessage(event),
-        body: encodeEvent(message, limits),
+        ...BLANK,
+        topic: catalog.get(type)?.topic ?? topicOfMessage(event),
+        id,
+        source,
+        type,
+        key,
+        correlationId: metadata.correlationId === id ? undefined : metadata.correlationId,
+        body,
       }
     } catch (error) {
       return { outcome: 'rejected', id: idOf(event), error: asError(error) }
     }
   }
 
-  /** Events wait, in order, for a topic that is being made; when it cannot be made, all of them hear why. */
+  function publishOne(prepared: Prepared | PublishResult, signal: AbortSignal | undefined): Promise<Published> {
+    return new Promise((resolve, reject) => {
+      const done = (result: PublishResult): void => {
+        if (result.outcome === 'stored') resolve(result)
+        else reject(result.error)
+      }
+      if ('outcome' in prepared) done(prepared)
+      else submit(prepared, signal, done)
+    })
+  }
+
   function submit(prepared: Prepared, signal: AbortSignal | undefined, done: (result: PublishResult) => void): void {
     const { topic } = prepared
+    const now = runtime.monotonic()
+    const options = { signal, deadline: now + timeoutMs }
+    const before = cursorAt(now)
+    const settle = (settlement: Settlement): void => done(resultOf(prepared, settlement, before))
     const known = topics.known(topic)
-    const queue = opening.get(topic)
-    if (queue === undefined && known !== undefined) return send(prepared, known, signal, done)
-    const waiting: Opening = {
-      go: (made) => send(prepared, made, signal, done),
-      fail: (error) => done({ outcome: 'rejected', id: prepared.message.id, error: asError(error) }),
-    }
-    if (queue === undefined) void openTopic(topic, waiting)
-    else if (queue.length < maxPending) queue.push(waiting)
-    else waiting.fail(backpressure(queue.length))
-  }
-
-  async function openTopic(topic: string, first: Opening): Promise<void> {
-    const queue = [first]
-    opening.set(topic, queue)
-    try {
-      const made = await within(
-        timeoutMs,
-        ready().then(() => topics.ensure(topic)),
-      )
-      opening.delete(topic)
-      for (const { go } of queue) go(made)
-    } catch (error) {
-      opening.delete(topic)
-      for (const { fail } of queue) fail(error)
-    }
-  }
-
-  /** The engine may take its time to open; who publishes need not. */
-  function within(ms: number, made: Promise<KnownTopic>): Promise<KnownTopic> {
-    return new Promise((resolve, reject) => {
-      const timer = runtime.setTimer(() => reject(notOpen(ms)), ms)
-      made.then(resolve, reject).finally(() => timer.cancel())
+    if (known !== undefined && !opening.isOpening(topic)) return send(prepared, known, settle, options)
+    opening.whenOpen(topic, {
+      go: (made) => send(prepared, made, settle, options),
+      fail: (error) => settle({ outcome: 'rejected', error: asError(error) }),
     })
   }
 
   function send(
     prepared: Prepared,
     known: KnownTopic,
-    signal: AbortSignal | undefined,
-    done: (result: PublishResult) => void,
+    settle: (settlement: Settlement) => void,
+    options: SubmitOptions,
   ): void {
-    const record = { ...recordOf(prepared), partition: known.partition(prepared.message.key, prepared.message.id) }
-    const before = cursorNow()
-    publisher.submit(record, (settlement) => done(resultOf(record, settlement, before)), signal)
+    prepared.partition = known.partition(prepared.key, prepared.id)
+    publisher.submit(prepared, settle, options)
   }
 
   /** One text for all publishes of a millisecond. */
-  function cursorNow(): string {
-    const now = runtime.now()
-    if (now !== cursorAt) {
-      cursorAt = now
-      cursor = encodeCursor({ time: now - CURSOR_MARGIN_MS, topics: {} })
+  function cursorAt(now: number): string {
+    if (now >= cursorUntil) {
+      cursorUntil = now + 1
+      cursor = encodeCursor({ time: runtime.now() - CURSOR_MARGIN_MS, topics: {} })
     }
     return cursor
   }
 
   return {
-    create: (definition, data, options) =>
-      createEvent(definition, data, options, {
-        runtime,
-        source,
-        sessionId,
-        limits,
-        inherit: handlingContext.getStore(),
-      }),
-    publish(event, { signal, checked = false } = {}) {
-      return new Promise((resolve, reject) => {
-        const done = (result: PublishResult): void => {
-          if (result.outcome === 'stored') resolve(result)
-          else reject(result.error)
-        }
-        const prepared = prepare(event, checked)
-        if ('outcome' in prepared) done(prepared)
-        else submit(prepared, signal, done)
-      })
-    },
+    create: (definition, data, options) => create(definition, data, options, false),
+    // Not in the promises, whose functions would keep the message and its data for as long as it is on its way.
+    publishNew: (definition, data, options) =>
+      publishOne(prepare(create(definition, data, options, true), 'but-texts'), undefined),
+    publish: (event, { signal, checked = false } = {}) => publishOne(prepare(event, checked), signal),
     publishBatch(events, { signal, checked = false } = {}) {
       if (events.length === 0) return Promise.resolve([])
       const excess = excessOf(events)
@@ -220,7 +219,7 @@ export function createPublishing({
       if (events.length === 0) return Promise.resolve([])
       const excess = excessOf(events)
       if (excess !== undefined) return Promise.reject(excess)
-      const prepared: Prepared[] = []
+      const prepared: OutboxRecord[] = []
       for (const event of events) {
         const one = prepare(event, checked)
         if (!('outcome' in one)) prepared.push(one)
@@ -228,8 +227,8 @@ export function createPublishing({
       }
       const weight = overweightOf(prepared)
       if (weight !== undefined) return Promise.reject(weight)
-      const enlisted = prepared.map(({ message, topic }) => ({ outcome: 'enlisted' as const, id: message.id, topic }))
-      return outbox.enlist(tx, prepared.map(recordOf)).then(() => enlisted)
+      const enlisted = prepared.map(({ id, topic }) => ({ outcome: 'enlisted' as const, id, topic }))
+      return outbox.enlist(tx, prepared).then(() => enlisted)
     },
   }
 
@@ -237,26 +236,10 @@ export function createPublishing({
     return length > limits.batchEvents ? tooLarge(`${length} events`, `${limits.batchEvents}`) : undefined
   }
 
-  function overweightOf(prepared: readonly (Prepared | PublishResult)[]): MillraceError | undefined {
+  function overweightOf(prepared: readonly (OutboxRecord | PublishResult)[]): MillraceError | undefined {
     const characters = prepared.reduce((sum, one) => sum + ('outcome' in one ? 0 : one.body.length), 0)
     return characters > limits.batchBytes ? tooLarge(`${characters} bytes`, `${limits.batchBytes}`) : undefined
   }
-}
-
-function recordOf({ message, topic, body }: Prepared): OutboxRecord {
-  const { id, source, type, key, metadata } = message
-  const correlationId = metadata.correlationId === id ? undefined : metadata.correlationId
-  return { topic, id, source, type, key, correlationId, body }
-}
-
-function notOpen(ms: number): MillraceError {
-  return new MillraceError(
-    'engine_unreachable',
-    `The engine was not open within ${ms} ms: nothing was sent. Publish again.`,
-    {
-      retriable: true,
-    },
-  )
 }
 
 function tooLarge(what: string, limit: string): MillraceError {
@@ -272,9 +255,10 @@ function idOf(event: unknown): string {
   return typeof event === 'object' && event !== null && 'id' in event && typeof event.id === 'string' ? event.id : ''
 }
 
-function resultOf(record: PublishRecord, settlement: Settlement, cursor: string): PublishResult {
-  if (settlement.outcome !== 'stored') return { id: record.id, ...settlement }
-  return { id: record.id, topic: record.topic, cursor, ...settlement }
+function resultOf({ id, topic }: OutboxRecord, settlement: Settlement, cursor: string): PublishResult {
+  if (settlement.outcome !== 'stored') return { ...settlement, id }
+  const { outcome, partition, position, duplicate } = settlement
+  return { outcome, id, topic, partition, position, cursor, duplicate }
 }
 
 function asError(error: unknown): MillraceError {

@@ -13,6 +13,9 @@ export interface RelayLeaseHolder {
   release(): Promise<void>
 }
 
+/** Between two looks at least, also where somebody else was quicker to claim what had come free. */
+const MIN_REST_MS = 10
+
 /** Takes the lease when it is free, or when its holder has not counted up for a whole lease on this process's clock. */
 export function createRelayLease({
   owner,
@@ -47,10 +50,15 @@ export function createRelayLease({
     return token
   }
 
+  /** Often enough to see soon that the holder counts up, and not later than it is held for dead. */
+  function untilNextLook(): number {
+    return Math.max(MIN_REST_MS, Math.min(leaseMs * 0.4, seenAt + leaseMs - runtime.monotonic()))
+  }
+
   return {
     async hold() {
       if (token === undefined) {
-        if ((await tryToGet()) === undefined) await wait(runtime, leaseMs * 0.4, stopping)
+        if ((await tryToGet()) === undefined) await wait(runtime, untilNextLook(), stopping)
         return token
       }
       if (runtime.monotonic() - renewedAt < renewEveryMs) return token

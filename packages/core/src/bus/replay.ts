@@ -5,6 +5,7 @@ import type { Transport } from '../driver/transport.ts'
 import { wait } from '../runtime/abort.ts'
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { wrongOptions } from '../runtime/wrong-options.ts'
 import { createEventFilter } from './event-filter.ts'
 import { placesOf } from './reading.ts'
 
@@ -34,6 +35,9 @@ export interface Replayed {
   readonly dryRun: boolean
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof ReplayOptions>([
+  ...(['group', 'topics', 'types', 'key', 'from', 'to', 'rate', 'dryRun', 'signal', 'onProgress'] as const),
+])
 const READ_RECORDS = 1_000
 const ROOM_PAUSE_MS = 500
 const LANE_CAPACITY = 100_000
@@ -56,7 +60,9 @@ export async function replay(
   },
   options: ReplayOptions,
 ): Promise<Replayed> {
+  checkNames(options)
   const { group, dryRun = false, rate, signal } = options
+  if (typeof dryRun !== 'boolean') throw invalid('The option "dryRun" of the replay must be true or false.')
   const range = checkRange(options, runtime.now())
   const known = (await transport.list()).groups.find((candidate) => candidate.group === group)
   if (known === undefined) {
@@ -122,6 +128,18 @@ export async function replay(
       }
     }
   }
+}
+
+/** A condition that is misspelt would be none, and everything would be replayed. */
+function checkNames(options: ReplayOptions): void {
+  const wrong = wrongOptions(options, OPTIONS)
+  if (wrong !== undefined) throw invalid(`The option "${wrong.name ?? 'options'}" of the replay ${wrong.what}.`)
+  const { from } = options
+  if (from === 'earliest' || from instanceof Date) return
+  if (typeof from === 'object' && from !== null && typeof from.cursor === 'string') return
+  throw invalid(
+    `The replay begins at ${JSON.stringify(from) ?? 'nothing'}; "from" must be "earliest", a Date or { cursor }.`,
+  )
 }
 
 function checkRange(

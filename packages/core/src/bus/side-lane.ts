@@ -1,6 +1,8 @@
-import type { LaneChanges, LaneEntry, LaneStore, NewLaneEntry } from '../driver/lane-store.ts'
+import type { DeadLetterStore, NewDeadLetter } from '../driver/dead-letter-store.ts'
+import type { LaneEntry, LaneStore, NewLaneEntry } from '../driver/lane-store.ts'
 import { isMillraceError } from '../runtime/error.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
+import { createLaneWrites } from './lane-writes.ts'
 import { createItem, type Item, type PartitionRun } from './partition-run.ts'
 
 /** The side lane of a group as one member uses it: what goes in, and what comes back when it is due. */
@@ -17,7 +19,9 @@ export interface SideLane {
    * The key is being parked with the dead letter of the item: from now on its events follow into the lane, until somebody
    * requeues or discards the letter. They come into the lane after the letter is written: until then it is not settled.
    */
-  park(item: Item, write: () => Promise<'stored' | 'fenced'>): Promise<'stored' | 'fenced'>
+  park(item: Item, letter: NewDeadLetter): Promise<'stored' | 'fenced'>
+  /** Writes a dead letter that parks nothing. */
+  bury(item: Item, letter: NewDeadLetter): Promise<'stored' | 'fenced'>
   /** Looks for due entries now. */
   poll(): void
   /** Whether the lane is at its limit and the group rests. */
@@ -28,6 +32,7 @@ export interface SideLane {
 export interface SideLaneOptions {
   readonly group: string
   readonly store: LaneStore
+  readonly deadLetters: DeadLetterStore
   readonly runtime: Runtime
   readonly capacity: number
   readonly partitions: () => Iterable<PartitionRun>
@@ -50,11 +55,14 @@ const LOOK_SOON_MS = 5
 const DUE_LIMIT = 200
 
 export function createSideLane(options: SideLaneOptions): SideLane {
-  const { group, store, runtime, capacity } = options
+  const { group, store, deadLetters, runtime, capacity, persist } = options
+  const writes = createLaneWrites({ group, lane: store, deadLetters, capacity, persist, addUntilThereIsRoom })
   let timer: Timer | undefined
   let timerAt = Number.POSITIVE_INFINITY
   let looking = false
   let again = false
+  /** When the keys of the lane were asked for last: others put something in as well. */
+  let askedKeysAt = Number.NEGATIVE_INFINITY
   let stopped = false
   let full = false
   schedule(LOOK_SOON_MS)
@@ -77,15 +85,19 @@ export function createSideLane(options: SideLaneOptions): SideLane {
     }
     looking = true
     try {
-      const counts = await store.counts(group)
+      const { isEmpty, dueInMs } = await store.next(group)
       let held = 0
       for (const run of options.partitions()) held += run.lane.size
-      const empty = counts.waiting + counts.parked + counts.keys + held === 0
-      if (!empty) for (const run of options.partitions()) if (run.state === 'active') await lookInto(run)
-      const restMs = empty ? LOOK_AT_EMPTY_MS : LOOK_EVERY_MS
-      schedule(Math.min(restMs, Math.max(LOOK_SOON_MS, counts.nextDueMs || restMs)))
+      const nothing = isEmpty && held === 0
+      const asksKeys = isEmpty || runtime.monotonic() - askedKeysAt >= LOOK_EVERY_MS
+      if (!nothing && asksKeys) askedKeysAt = runtime.monotonic()
+      const active = nothing ? [] : [...options.partitions()].filter(({ state }) => state === 'active')
+      await Promise.all(active.map((run) => lookInto(run, asksKeys)))
+      const restMs = nothing ? LOOK_AT_EMPTY_MS : LOOK_EVERY_MS
+      schedule(Math.min(restMs, Math.max(LOOK_SOON_MS, dueInMs || restMs)))
     } catch (error) {
       if (!isMillraceError(error, 'closed')) options.onError(error)
+      askedKeysAt = Number.NEGATIVE_INFINITY
       schedule(LOOK_EVERY_MS)
     } finally {
       looking = false
@@ -96,11 +108,16 @@ export function createSideLane(options: SideLaneOptions): SideLane {
     }
   }
 
-  async function lookInto(run: PartitionRun): Promise<void> {
+  async function lookInto(run: PartitionRun, asksKeys: boolean): Promise<void> {
     const place = { group, topic: run.topic, partition: run.partition }
     run.lane.beginLook()
-    run.lane.acceptKeys(await store.keys(place))
+    if (asksKeys) run.lane.acceptKeys(await store.keys(place))
     const due = await store.due({ ...place, limit: DUE_LIMIT })
+    if (!asksKeys) {
+      // Others may have put in some of these: their keys must be known first, so that what comes later follows them.
+      const only = new Set(due.flatMap(({ laneKey }) => laneKey ?? []))
+      run.lane.acceptKeys(await store.keys({ ...place, only: [...only] }), only)
+    }
     if (run.state !== 'active') return
     for (const entry of due) {
       if (!run.lane.isDue(entry) || !run.lane.take(entry)) continue
@@ -111,17 +128,16 @@ export function createSideLane(options: SideLaneOptions): SideLane {
     run.laneSuspect = false
   }
 
-  /** Writes one after the other: what follows an event of its key must not be in the lane before it. */
-  function inTurn<Answer>(run: PartitionRun, write: () => Promise<Answer>): Promise<Answer> {
-    const turn = run.laneWrites.then(write)
-    run.laneWrites = turn.catch(() => {})
-    return turn
+  /** The next look is soon, and asks for the keys too. */
+  function askAll(): void {
+    askedKeysAt = Number.NEGATIVE_INFINITY
+    schedule(LOOK_SOON_MS)
   }
 
-  async function addUntilThereIsRoom(entries: readonly NewLaneEntry[], token: number): Promise<'added' | 'fenced'> {
+  async function addUntilThereIsRoom(add: () => Promise<'added' | 'fenced'>): Promise<'added' | 'fenced'> {
     for (;;) {
       try {
-        const outcome = await options.persist(() => store.add(entries, { token, capacity }))
+        const outcome = await add()
         if (full) options.onFull((full = false))
         return outcome
       } catch (error) {
@@ -138,10 +154,6 @@ export function createSideLane(options: SideLaneOptions): SideLane {
     run.attempts.delete(item.position)
     run.tracker.settle(item)
     options.onMoved(run)
-  }
-
-  function placeOf(run: PartitionRun): Pick<LaneChanges, 'group' | 'topic' | 'partition' | 'token'> {
-    return { group, topic: run.topic, partition: run.partition, token: run.token }
   }
 
   return {
@@ -168,7 +180,7 @@ export function createSideLane(options: SideLaneOptions): SideLane {
         reason: at === 0 ? reason : ('follows' as const),
         generation: 0,
       }))
-      const outcome = await inTurn(run, () => addUntilThereIsRoom(entries, run.token))
+      const outcome = await writes.add(run, entries)
       for (const end of ends) end()
       if (outcome === 'fenced') return options.onFenced(run)
       for (const item of items) settleInLog(item)
@@ -178,7 +190,7 @@ export function createSideLane(options: SideLaneOptions): SideLane {
       const run = item.partition
       const entryId = item.laneEntryId ?? ''
       const end = run.lane.write(item.orderKey, { disturbs: false })
-      const outcome = await options.persist(() => store.settle({ ...placeOf(run), done: [entryId], postponed: [] }))
+      const outcome = await writes.settle(run, { done: [entryId], postponed: [] })
       run.lane.free(entryId)
       end()
       if (outcome === 'fenced') return options.onFenced(run)
@@ -190,7 +202,7 @@ export function createSideLane(options: SideLaneOptions): SideLane {
       const entryId = item.laneEntryId ?? ''
       const postponed = [{ entryId, delayMs, attempts: item.attempts, firstFailedAt: item.firstFailedAt }]
       const end = run.lane.write(item.orderKey, { disturbs: true })
-      const outcome = await options.persist(() => store.settle({ ...placeOf(run), done: [], postponed }))
+      const outcome = await writes.settle(run, { done: [], postponed })
       run.lane.free(entryId)
       end()
       if (outcome === 'fenced') options.onFenced(run)
@@ -202,18 +214,19 @@ export function createSideLane(options: SideLaneOptions): SideLane {
       lane.free(item.laneEntryId ?? '')
       schedule(LOOK_SOON_MS)
     },
-    async park(item, write) {
+    async park(item, letter) {
       const { lane } = item.partition
       const key = item.orderKey
       if (key !== undefined) lane.park(key)
       const end = lane.write(key, { disturbs: true })
       try {
-        return await inTurn(item.partition, write)
+        return await writes.park(item.partition, letter)
       } finally {
         end()
       }
     },
-    poll: () => schedule(LOOK_SOON_MS),
+    bury: (item, letter) => writes.bury(item.partition, letter),
+    poll: askAll,
     get full() {
       return full
     },

@@ -1,9 +1,12 @@
 import { assertGroupName } from '../contract/event-name.ts'
 import type { StartAt } from '../driver/transport.ts'
+import type { Backoff } from '../runtime/backoff.ts'
 import { MillraceError } from '../runtime/error.ts'
+import { isAsyncFunction } from '../runtime/user-rule.ts'
+import { wrongOptions } from '../runtime/wrong-options.ts'
 import type { Middleware } from './handler.ts'
 import { resolveRetry, type ResolvedRetry } from './outcome.ts'
-import type { SubscribeOptions } from './subscription.ts'
+import type { RetryPolicy, SubscribeOptions } from './subscription.ts'
 
 /** The options of a subscription with nothing left open. */
 export interface ResolvedSubscription {
@@ -29,6 +32,23 @@ const DRAIN_MS = 10_000
 /** How long an applied event is known when nobody says otherwise. */
 const INBOX_KEEP_MS = 7 * 24 * 3_600_000
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof SubscribeOptions>([
+  ...(['group', 'from', 'concurrency', 'ordering', 'retry', 'timeout', 'onDeadLetter', 'readAhead'] as const),
+  ...(['laneCapacity', 'middleware', 'inbox', 'via'] as const),
+])
+const RETRY: ReadonlySet<string> = new Set<keyof RetryPolicy>(['attempts', 'backoff', 'retryIf'])
+const BACKOFF: ReadonlySet<string> = new Set<keyof Backoff>(['first', 'factor', 'ceiling'])
+
+/** Refuses options that are none: misspelt, they would be as if they had not been said. Throws `subscription_invalid`. */
+export function checkSubscribeOptions(options: SubscribeOptions): void {
+  checkNames(options, '', OPTIONS)
+  const { group, retry } = options
+  if (group === undefined) throw invalid('group', 'is missing; it is the durable name under which progress is kept')
+  if (retry === undefined) return
+  checkNames(retry, 'retry', RETRY)
+  if (retry.backoff !== undefined) checkNames(retry.backoff, 'retry.backoff', BACKOFF)
+}
+
 /** Fills in the defaults. Throws `subscription_invalid` with the option as path, `event_name_invalid`. */
 export function resolveSubscription(options: SubscribeOptions): ResolvedSubscription {
   assertGroupName(options.group)
@@ -48,6 +68,10 @@ export function resolveSubscription(options: SubscribeOptions): ResolvedSubscrip
     blockedLoopMs: BLOCKED_LOOP_MS,
   }
   whole('retry.attempts', resolved.retry.attempts, 1, 1_000_000)
+  const { retryIf } = resolved.retry
+  if (typeof retryIf !== 'function') throw invalid('retry.retryIf', 'must be a function of the error')
+  if (isAsyncFunction(retryIf))
+    throw invalid('retry.retryIf', 'must answer at once: make it a function that is not asynchronous')
   const { first, factor, ceiling } = resolved.retry.backoff
   if (!(first >= 0 && factor >= 1 && ceiling >= 0)) {
     throw invalid(
@@ -63,9 +87,21 @@ export function resolveSubscription(options: SubscribeOptions): ResolvedSubscrip
 
 /** A start as the port takes it. */
 export function startOf(from: StartAt | Date): StartAt {
-  if (!(from instanceof Date)) return from
+  if (!(from instanceof Date)) return checkStart(from)
   if (Number.isNaN(from.getTime())) throw invalid('from', 'is a date that does not exist')
   return { time: from.getTime() }
+}
+
+function checkStart(from: StartAt): StartAt {
+  if (from === 'earliest' || from === 'latest') return from
+  const isPlace = typeof from === 'object' && from !== null && ('time' in from || 'after' in from)
+  if (isPlace) return from
+  throw invalid('from', `is ${JSON.stringify(from)}; it must be "latest", "earliest", a Date, { time } or { after }`)
+}
+
+function checkNames(given: unknown, at: string, known: ReadonlySet<string>): void {
+  const wrong = wrongOptions(given, known)
+  if (wrong !== undefined) throw invalid([at, wrong.name ?? ''].filter((part) => part !== '').join('.'), wrong.what)
 }
 
 /** Throws `subscription_invalid` for a number of handlers that cannot run. */
@@ -90,5 +126,6 @@ function oneOf<Value extends string>(name: string, value: Value, allowed: readon
 }
 
 function invalid(path: string, what: string): MillraceError {
-  return new MillraceError('subscription_invalid', `The option "${path}" of the subscription ${what}.`, { path })
+  const where = path === '' ? 'The argument "options"' : `The option "${path}"`
+  return new MillraceError('subscription_invalid', `${where} of the subscription ${what}.`, { path: path || 'options' })
 }

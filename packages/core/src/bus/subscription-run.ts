@@ -178,7 +178,7 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
     }
     if (items.length === 0) return from.committer.touch()
     // The mark must be durable before a handler sees any of these: it tells a later owner what to suspect.
-    if (items.some(({ partition }) => !from.isMarked(partition))) await from.committer.flush()
+    if (!from.areMarked(items)) await from.committer.flush()
     else from.committer.touch()
     flow.add(items)
   }

@@ -11,7 +11,7 @@ import type { Handler, Middleware } from './handler.ts'
 import type { InboxSetup } from './inbox.ts'
 import type { InboxHandler } from './inbox-handler.ts'
 import type { LaneHints } from './lane-hints.ts'
-import { resolveSubscription, type ResolvedSubscription } from './subscription-options.ts'
+import { checkSubscribeOptions, resolveSubscription, type ResolvedSubscription } from './subscription-options.ts'
 import { createSubscriptionRun } from './subscription-run.ts'
 import type { SubscribeOptions, Subscription } from './subscription.ts'
 import type { TopicRegistry } from './topic-registry.ts'
@@ -60,6 +60,7 @@ export function createSubscriptions(setup: SubscriptionsOptions): Subscriptions 
     given: SubscribeOptions,
     execute?: Execute,
   ): Promise<Subscription> {
+    checkSubscribeOptions(given)
     const options = resolveSubscription({ ...given, middleware: [...setup.middleware, ...(given.middleware ?? [])] })
     const { group } = options
     if (typeof handler !== 'function')

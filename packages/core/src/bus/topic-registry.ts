@@ -20,8 +20,6 @@ export interface KnownTopic {
   partition(key: string | undefined, id: string): number
 }
 
-const REMEMBERED_KEYS = 20_000
-
 export function createTopicRegistry(
   transport: Transport,
   settings: Readonly<Record<string, TopicOptions>>,
@@ -63,22 +61,13 @@ export function createTopicRegistry(
 
 function knownTopic(info: TopicInfo, spreadById: boolean): KnownTopic {
   let turn = 0
-  const remembered = new Map<string, number>()
   return {
     info,
     partition(key, id) {
-      if (key === undefined) {
-        if (spreadById) return partitionOf(id, info.partitions)
-        turn = (turn + 1) % info.partitions
-        return turn
-      }
-      let partition = remembered.get(key)
-      if (partition === undefined) {
-        partition = partitionOf(key, info.partitions)
-        if (remembered.size >= REMEMBERED_KEYS) remembered.clear()
-        remembered.set(key, partition)
-      }
-      return partition
+      if (key !== undefined) return partitionOf(key, info.partitions)
+      if (spreadById) return partitionOf(id, info.partitions)
+      turn = (turn + 1) % info.partitions
+      return turn
     },
   }
 }

@@ -4,15 +4,16 @@ import { isMillraceError } from '../runtime/error.ts'
 import { wait } from '../runtime/abort.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { createCommitter, type Committer } from './committer.ts'
-import { progressOf, type PartitionRun } from './partition-run.ts'
+import { createFetchSize } from './fetch-size.ts'
+import { progressOf, type Item, type PartitionRun } from './partition-run.ts'
 
 /** Reads the partitions of one topic that this member holds, and stores their progress. */
 export interface TopicRun {
   readonly committer: Committer
   readonly partitions: ReadonlyMap<number, PartitionRun>
   add(run: PartitionRun): void
-  /** Whether the engine has stored how far the partition is fetched, so that its events may be handed to handlers. */
-  isMarked(run: PartitionRun): boolean
+  /** Whether the engine has stored how far the partitions of all these are fetched, so that they may be handed to handlers. */
+  areMarked(items: readonly Item[]): boolean
   /** Forgets a partition: what is fetched of it from now on is ignored. */
   remove(run: PartitionRun): void
   /** Something changed that may let the reading go on: room in the buffers, a partition that rested. */
@@ -34,7 +35,6 @@ export interface TopicRunOptions {
   readonly onError: (error: unknown) => void
 }
 
-const FETCH_RECORDS = 400
 /** Progress is stored at most this often while events flow; what is handled in between may be seen again after a crash. */
 const COMMIT_LINGER_MS = 5
 const FAILURE_PAUSE_MS = 500
@@ -45,6 +45,7 @@ export function createTopicRun(options: TopicRunOptions): TopicRun {
   const committer = createCommitter({ commit, runtime, lingerMs: COMMIT_LINGER_MS, onError: options.onError })
   // Progress goes through a consumer of its own, which outlives the readers that come and go with the partitions.
   const settler = transport.consume({ topic, group, partitions: [] })
+  const size = createFetchSize()
   let consumer: Consumer | undefined
   let stale = false
   let closed = false
@@ -63,9 +64,14 @@ export function createTopicRun(options: TopicRunOptions): TopicRun {
       stale = true
       wake()
     },
-    isMarked({ partition, fetchedHigh }) {
-      const marked = consumer?.marked?.(partition)
-      return marked !== undefined && fetchedHigh !== undefined && fetchedHigh <= marked
+    areMarked(items) {
+      let last: PartitionRun | undefined
+      for (const { partition } of items) {
+        // Most items come next to others of their partition.
+        if (partition !== last && !isMarked(partition)) return false
+        last = partition
+      }
+      return true
     },
     remove(run) {
       if (partitions.get(run.partition) !== run) return
@@ -88,6 +94,11 @@ export function createTopicRun(options: TopicRunOptions): TopicRun {
   const finished = loop()
   return topicRun
 
+  function isMarked({ partition, fetchedHigh }: PartitionRun): boolean {
+    const marked = consumer?.marked?.(partition)
+    return marked !== undefined && fetchedHigh !== undefined && fetchedHigh <= marked
+  }
+
   async function loop(): Promise<void> {
     let failures = 0
     while (!closed) {
@@ -97,6 +108,7 @@ export function createTopicRun(options: TopicRunOptions): TopicRun {
       }
       try {
         const fetched = await fetch()
+        size.learn(fetched)
         const records = fetched.filter(({ partition }) => readers.get(partition) === partitions.get(partition))
         if (records.length > 0 && !closed) await options.onRecords(topicRun, records)
         failures = 0
@@ -104,6 +116,7 @@ export function createTopicRun(options: TopicRunOptions): TopicRun {
         if (closed || isMillraceError(error, 'closed')) return
         if (failures++ === 0) options.onError(error)
         stale = true
+        size.shrink()
         await wait(runtime, FAILURE_PAUSE_MS * Math.min(10, failures))
       }
     }
@@ -124,7 +137,7 @@ export function createTopicRun(options: TopicRunOptions): TopicRun {
     fetching = new AbortController()
     paused = resting()
     return consumer.fetch({
-      max: FETCH_RECORDS,
+      max: size.records,
       mark: true,
       signal: fetching.signal,
       ...(paused.size > 0 ? { paused } : {}),

@@ -1,10 +1,10 @@
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import { utf8Bytes } from './attribute-text.ts'
-import { BINARY_MARK } from './check-event.ts'
 import { decodeAttributes, type DecodeOptions } from './decode-attributes.ts'
 import type { EventMessage, EventPosition } from './event.ts'
 import type { JsonOrigin } from './json-check.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
+import { writeEvent } from './write-event.ts'
 
 /**
  * An event as structured CloudEvents 1.0 JSON, its attributes always in the same order: the form that engines carry. The
@@ -81,19 +81,12 @@ export function decodeBatch(body: string | readonly unknown[], options: DecodeOp
   })
 }
 
-/** `millrace:<type>/<version>`; a type that is no URI is escaped. */
-export function dataSchemaOf({ type, version }: Pick<EventMessage, 'type' | 'version'>): string {
-  return `millrace:${URI_SAFE.test(type) ? type : encodeURIComponent(type)}/${version}`
-}
-
-const URI_SAFE = /^[\w.~-]+$/
-
 function stringify(event: EventMessage): string {
   const { data } = event
   // Inside an object JSON.stringify drops these without a word.
   const dropped = typeof data === 'function' || typeof data === 'symbol' || hasMethod(data, 'toJSON')
   try {
-    if (!dropped) return JSON.stringify(attributesOf(event))
+    if (!dropped) return writeEvent(event)
   } catch (error) {
     throw new MillraceError('event_not_json', 'The data cannot be written as JSON. Give plain values.', {
       path: 'data',
@@ -101,50 +94,6 @@ function stringify(event: EventMessage): string {
     })
   }
   throw new MillraceError('event_not_json', 'The data cannot be written as JSON. Give plain values.', { path: 'data' })
-}
-
-/** The attributes in the order in which they are written; what is undefined is left out. */
-function attributesOf(event: EventMessage): object {
-  const { metadata, data } = event
-  const { extensions } = metadata
-  const schema = extensions?.['dataschema']
-  const attributes = {
-    specversion: '1.0',
-    id: event.id,
-    source: event.source,
-    type: event.type,
-    subject: event.subject,
-    time: event.timestamp,
-    dataschema: schema === undefined ? dataSchemaOf(event) : schema,
-    partitionkey: event.key,
-    correlationid: metadata.correlationId,
-    causationid: metadata.causationId,
-    userid: metadata.userId,
-    sessionid: metadata.sessionId,
-    tenantid: metadata.tenantId,
-    traceparent: metadata.traceparent,
-    tracestate: metadata.tracestate,
-    expirytime: metadata.expiresAt,
-    datacontenttype: data === undefined ? undefined : 'application/json',
-    data,
-  }
-  return extensions === undefined ? attributes : withExtensions(attributes, extensions)
-}
-
-function withExtensions(
-  { datacontenttype, data, ...attributes }: Readonly<Record<string, unknown>>,
-  {
-    [BINARY_MARK]: binary,
-    datacontenttype: contentType,
-    ...extensions
-  }: Readonly<Record<string, string | number | boolean>>,
-): object {
-  const extended: Record<string, unknown> = { ...attributes }
-  for (const name of Object.keys(extensions).sort()) extended[name] = extensions[name]
-  if (contentType !== undefined) extended['datacontenttype'] = contentType
-  else if (binary !== true) extended['datacontenttype'] = datacontenttype
-  extended[binary === true ? BINARY_MARK : 'data'] = data
-  return extended
 }
 
 function hasMethod(value: unknown, name: string): boolean {

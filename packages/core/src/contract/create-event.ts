@@ -1,5 +1,6 @@
 import { MillraceError } from '../runtime/error.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { wrongOptions } from '../runtime/wrong-options.ts'
 import { assertAttributeText, bytesIfNear, isAttributeText } from './attribute-text.ts'
 import { checkMetadata, checkSource } from './check-event.ts'
 import type { CreateOptions, EventDefinition } from './event-definition.ts'
@@ -17,9 +18,16 @@ export interface CreateContext {
   /** The default session, `instance:<uuid>` of the process. */
   readonly sessionId: string
   readonly limits: Limits
-  /** The event being handled: its flow, session, user, tenant and trace go on, and it becomes the cause. */
-  readonly inherit?: EventMessage | undefined
+  /** Leaves lone surrogates in the data to whoever writes it. */
+  readonly textsLater?: boolean
+  /** The event or task being handled: its flow, session, user, tenant and trace go on, and it becomes the cause. */
+  readonly inherit?: { readonly id: string; readonly metadata: Partial<EventMetadata> } | undefined
 }
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof CreateOptions>([
+  ...(['id', 'source', 'subject', 'key', 'timestamp', 'correlationId', 'causationId', 'userId', 'sessionId'] as const),
+  ...(['tenantId', 'traceparent', 'tracestate', 'expiresAt', 'extensions'] as const),
+])
 
 /** Validates data and makes the message; `create` of a definition with the surroundings given. Throws as `create` does. */
 export function createEvent<Type extends string, Input, Output>(
@@ -28,9 +36,11 @@ export function createEvent<Type extends string, Input, Output>(
   options: CreateOptions = {},
   context: CreateContext,
 ): EventMessage<Output, Type> {
-  const { limits, runtime } = context
-  const output = validateForStorage(definition.schema, data, definition.type, limits)
-  const id = options.id === undefined ? runtime.id() : options.id
+  const { limits, runtime, textsLater } = context
+  checkOptions(options)
+  const output = validateForStorage(definition.schema, data, definition.type, { bounds: limits, textsLater })
+  const now = runtime.now()
+  const id = options.id === undefined ? runtime.id(now) : options.id
   if (options.id !== undefined) assertAttributeText('id', id, limits.idBytes)
   if (options.source !== undefined) checkSource(options.source, limits)
   // A null is a mistake, not an absence: the key of `row.id` that was never set would silently lose the order.
@@ -38,21 +48,25 @@ export function createEvent<Type extends string, Input, Output>(
   if (key !== undefined) checkKey(key, definition.type, limits.idBytes)
   const subject = options.subject === undefined ? definition.subjectOf(output) : options.subject
   if (subject !== undefined) assertAttributeText('subject', subject, limits.eventBytes)
-  const message: EventMessage<Output, Type> = {
+  const timestamp =
+    options.timestamp === undefined ? timestampOf(now) : normalizeTimestamp(options.timestamp, 'timestamp')
+  const message: Writable<EventMessage<Output, Type>> = {
     id,
     type: definition.type,
     version: String(definition.version),
-    timestamp:
-      options.timestamp === undefined ? timestampOf(runtime.now()) : normalizeTimestamp(options.timestamp, 'timestamp'),
+    timestamp,
     source: options.source === undefined ? context.source : options.source,
-    ...(subject === undefined ? undefined : { subject }),
-    ...(key === undefined ? undefined : { key }),
     data: output,
     metadata: metadataOf(id, options, context),
   }
+  if (subject !== undefined) message.subject = subject
+  if (key !== undefined) message.key = key
   if (definition.topic !== topicOf(definition.type)) ownTopics.set(message, definition.topic)
   return message
 }
+
+/** While it is put together: a member that may be absent is added by itself, since spreading it costs more than the rest. */
+type Writable<Value> = { -readonly [Name in keyof Value]: Value[Name] }
 
 /** Topics of messages whose definition names another one than the type does: publishing needs no catalogue then. */
 const ownTopics = new WeakMap<EventMessage, string>()
@@ -62,10 +76,17 @@ export function topicOfMessage(message: EventMessage): string {
   return ownTopics.get(message) ?? topicOf(message.type)
 }
 
+function checkOptions(options: CreateOptions): void {
+  const wrong = wrongOptions(options, OPTIONS)
+  if (wrong === undefined) return
+  const path = wrong.name ?? 'options'
+  throw new MillraceError('event_malformed', `The option "${path}" of the event ${wrong.what}.`, { path })
+}
+
 function metadataOf(id: string, options: CreateOptions, { inherit, limits, sessionId }: CreateContext): EventMetadata {
   checkMetadata(options, limits)
   const from: Partial<EventMetadata> = inherit?.metadata ?? {}
-  const metadata: { -readonly [Name in keyof EventMetadata]: EventMetadata[Name] } = {
+  const metadata: Writable<EventMetadata> = {
     correlationId: options.correlationId ?? from.correlationId ?? id,
     sessionId: options.sessionId ?? from.sessionId ?? sessionId,
   }

@@ -72,8 +72,8 @@ function text(attributes: Raw, name: string): string | undefined {
   return value
 }
 
-/** What is none of ours, as it came. */
-function extensionsOf(attributes: Raw): Extensions | undefined {
+/** What is none of ours, as it came. Throws `event_malformed`. */
+export function extensionsOf(attributes: Raw): Extensions | undefined {
   let extensions: Extensions | undefined
   for (const name of Object.keys(attributes)) {
     switch (name) {
@@ -189,11 +189,12 @@ function timeOf(attributes: Raw, { runtime, trusted = false }: DecodeOptions): s
   return trusted ? time : normalizeTimestamp(time, 'time')
 }
 
-function metadataOf(
+/** The metadata of a CloudEvent that belongs to the flow `id` unless it names another. Throws `event_malformed`. */
+export function metadataOf(
   attributes: Raw,
   id: string,
   extensions: Extensions | undefined,
-  { sessionId }: DecodeOptions,
+  { sessionId }: DecodeOptions = {},
 ): EventMetadata {
   const metadata: { -readonly [Name in keyof EventMetadata]: EventMetadata[Name] } = {
     correlationId: text(attributes, 'correlationid') ?? id,

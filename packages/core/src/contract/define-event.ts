@@ -1,6 +1,8 @@
 import { MillraceError } from '../runtime/error.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { isAsyncFunction } from '../runtime/user-rule.ts'
+import { wrongOptions } from '../runtime/wrong-options.ts'
 import { createEvent, type CreateContext } from './create-event.ts'
 import type { DefaultTopic, EventDefinition } from './event-definition.ts'
 import { assertEventType, assertTopicName, topicOf } from './event-name.ts'
@@ -36,6 +38,10 @@ export interface DefineEventOptions<Schema, Earlier, Topic extends string = stri
   readonly limits?: Partial<Limits>
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof DefineEventOptions<unknown, unknown>>([
+  ...(['schema', 'version', 'earlier', 'topic', 'key', 'subject', 'description', 'runtime', 'limits'] as const),
+])
+
 /**
  * Declares an event once: its type, schema, version, topic and key. Throws `event_name_invalid`, `event_definition_invalid`.
  *
@@ -56,9 +62,12 @@ export function defineEvent<
 ): EventDefinition<Type, SchemaInput<Schema>, SchemaOutput<Schema>, Topic> {
   type Input = SchemaInput<Schema>
   type Output = SchemaOutput<Schema>
+  assertEventType(type)
+  // A "key" that is misspelt would be none, and with it the order would be gone.
+  const wrong = wrongOptions(options, OPTIONS)
+  if (wrong !== undefined) throw invalid(type, wrong.name ?? 'options', wrong.what)
   const { version = 1, description, key, subject } = options
   const topic = options.topic ?? (topicOf(type) as Topic)
-  assertEventType(type)
   assertTopicName(topic)
   checkVersion(type, version)
   checkFunction(type, 'key', key)
@@ -146,6 +155,8 @@ function checkVersion(type: string, version: unknown): void {
 
 function checkFunction(type: string, path: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'function') throw invalid(type, path, 'must be a function of the data')
+  if (isAsyncFunction(value))
+    throw invalid(type, path, 'must answer at once: make it a function that is not asynchronous')
 }
 
 function checkSchema(type: string, path: string, schema: unknown): void {

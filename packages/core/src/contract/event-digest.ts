@@ -1,5 +1,6 @@
 import { BINARY_MARK } from './check-event.ts'
-import { dataSchemaOf, decodeEvent } from './cloud-events.ts'
+import { decodeEvent } from './cloud-events.ts'
+import { dataSchemaOf } from './write-event.ts'
 
 /**
  * What makes an event the same event when it is sent again, as a text to compare: type, source, id, subject, key,

@@ -30,6 +30,18 @@ export function assertGroupName(group: string, maxCharacters: number = DEFAULT_L
  * (`Order Placed!` gives `order-placed`); `other` where nothing is left. Deterministic and never longer than a topic may be.
  */
 export function topicOf(type: string): string {
+  // Every publish asks, and a process publishes few types.
+  if (type !== lastType) {
+    lastTopic = topicFrom(type)
+    lastType = type
+  }
+  return lastTopic
+}
+
+let lastType: string | undefined
+let lastTopic = ''
+
+function topicFrom(type: string): string {
   const dot = type.indexOf('.')
   const first = dot === -1 ? type : type.slice(0, dot)
   if (isName(first, NAME, DEFAULT_LIMITS.nameCharacters)) return first

@@ -1,9 +1,17 @@
 import { isMillraceError, MillraceError } from '../runtime/error.ts'
 import { checkJson, type JsonBounds } from './json-check.ts'
 import { joinPath } from './json-path.ts'
+import { isPlainCopy } from './plain-copy.ts'
 import type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts'
 
 const MOST_ISSUES_SHOWN = 5
+
+/** What data must keep to that is stored. */
+export interface StorageRules {
+  readonly bounds: JsonBounds
+  /** Leaves lone surrogates to whoever writes the data, who finds them at once with `hasLoneSurrogate`. */
+  readonly textsLater?: boolean | undefined
+}
 
 /**
  * The schema's output for a value. Throws `event_schema_violation` with the path of the first issue, and
@@ -27,19 +35,39 @@ export function validateData<Output>(schema: StandardSchema<unknown, Output>, va
 /**
  * Validates what a publisher gave and returns what is stored: the schema's output, safe for JSON. Where the output
  * differs from the input (a default, a transform), it must pass the schema itself, or readers could not trust it; equal
- * structures are not validated twice. Throws `event_schema_violation`, `event_not_json`, `event_forbidden_key`, `limit_exceeded`.
+ * structures are not validated twice. Throws
+ * `event_schema_violation`, `event_not_json`, `event_forbidden_key`, `limit_exceeded`.
  */
 export function validateForStorage<Output>(
   schema: StandardSchema<unknown, Output>,
   input: unknown,
   type: string,
-  bounds: JsonBounds,
+  { bounds, textsLater = false }: StorageRules,
 ): Output {
   const output = validateData(schema, input, type)
+  if (isPlainCopy(output, input, bounds, !textsLater)) return output
   checkJson(output, { bounds })
-  if (output === input || isSameJson(output, input)) return output
+  if (!isSameJson(output, input)) validateOutput(schema, output, type)
+  return output
+}
+
+/** The same, and whether the schema would change what it has made of the input once more. */
+export function validateAndCompare<Output>(
+  schema: StandardSchema<unknown, Output>,
+  input: unknown,
+  type: string,
+  { bounds, textsLater = false }: StorageRules,
+): { readonly output: Output; readonly changesAgain: boolean } {
+  const output = validateData(schema, input, type)
+  if (isPlainCopy(output, input, bounds, !textsLater)) return { output, changesAgain: false }
+  checkJson(output, { bounds })
+  const changesAgain = !isSameJson(output, input) && !isSameJson(output, validateOutput(schema, output, type))
+  return { output, changesAgain }
+}
+
+function validateOutput<Output>(schema: StandardSchema<unknown, Output>, output: Output, type: string): Output {
   try {
-    validateData(schema, output, type)
+    return validateData(schema, output, type)
   } catch (error) {
     if (!isMillraceError(error, 'event_schema_violation')) throw error
     throw new MillraceError(
@@ -49,25 +77,25 @@ export function validateForStorage<Output>(
       { path: error.path ?? 'data', cause: error },
     )
   }
-  return output
 }
 
-/** `output` has passed `checkJson`, so it is a finite tree of plain values, no deeper than the bound. */
-function isSameJson(output: unknown, input: unknown): boolean {
+/** Whether two values are the same as JSON. `output` has passed `checkJson`: it is a finite tree of plain values, no deeper than the bound. */
+export function isSameJson(output: unknown, input: unknown): boolean {
   if (output === input) return true
   if (typeof output !== 'object' || typeof input !== 'object' || output === null || input === null) return false
   if (Array.isArray(output)) {
-    return (
-      Array.isArray(input) && output.length === input.length && output.every((item, at) => isSameJson(item, input[at]))
-    )
+    if (!Array.isArray(input) || output.length !== input.length) return false
+    return output.every((item, at) => item === input[at] || isSameJson(item, input[at]))
   }
   const from = input as Readonly<Record<string, unknown>>
-  const keys = Object.keys(output)
-  if (keys.length !== Object.keys(from).length) return false
-  for (const key of keys) {
-    if (!isSameJson((output as Readonly<Record<string, unknown>>)[key], from[key])) return false
+  let more = 0
+  for (const key in output) {
+    const item = (output as Readonly<Record<string, unknown>>)[key]
+    if (item !== from[key] && !isSameJson(item, from[key])) return false
+    more += 1
   }
-  return true
+  for (const _ in from) more -= 1
+  return more === 0
 }
 
 function asyncSchema(result: PromiseLike<unknown>, value: unknown, type: string): MillraceError {

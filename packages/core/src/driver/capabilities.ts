@@ -34,6 +34,11 @@ export interface Capabilities {
   readonly processes: Capability
   /** Largest event in bytes: bound `maxBytes`. */
   readonly size: Capability
+  /**
+   * A batch costs next to nothing beside its records (no sync or lock of its own), so that several small ones, sent while others are stored, are
+   * sooner done than a large one. Default: false.
+   */
+  readonly smallBatches?: boolean
 }
 
 /** Whether `actual` is at least as durable as `wanted`. */

@@ -7,8 +7,12 @@ import type { PartitionPosition } from './transport.ts'
  */
 export interface Cursor {
   readonly time?: number
+  /** The history of the log that the places are of, and when the newest event was recorded that is known to be of it. */
+  readonly timeline?: { readonly name: string; readonly seenAt: number }
   readonly topics: Readonly<Record<string, readonly PartitionPosition[]>>
 }
+
+type CursorEnd = { readonly [Member in 'time' | 'timeline']?: Cursor[Member] | undefined }
 
 const MOST_CHARACTERS = 64 * 1024
 
@@ -18,7 +22,7 @@ export function encodeCursor(cursor: Cursor): string {
     topic,
     ...places.flatMap(({ partition, position }) => [partition, position]),
   ])
-  return toBase64Url(JSON.stringify(cursor.time === undefined ? [topics] : [topics, cursor.time]))
+  return toBase64Url(`[${JSON.stringify(topics)}${endOf(cursor)}]`)
 }
 
 /** The places of one topic as they move on. A step writes one of them anew, not all, so that every event may have its cursor. */
@@ -52,20 +56,31 @@ export function createMovingPlaces(topic: string, start: readonly PartitionPosit
 }
 
 /** The cursor of places that move, as `encodeCursor` would give it. */
-export function encodeMoving(topics: Iterable<MovingPlaces>, time: number | undefined): string {
+export function encodeMoving(topics: Iterable<MovingPlaces>, rest: CursorEnd): string {
   let entries = ''
   for (const { entry } of topics) entries += entries === '' ? entry : `,${entry}`
-  return base64Url(time === undefined ? `[[${entries}]]` : `[[${entries}],${time}]`)
+  return base64Url(`[[${entries}]${endOf(rest)}]`)
+}
+
+function endOf({ time, timeline }: CursorEnd): string {
+  if (timeline === undefined) return time === undefined ? '' : `,${time}`
+  return `,${time ?? 'null'},${asciiJson(timeline.name)},${timeline.seenAt}`
 }
 
 /** Throws `position_invalid` for anything that `encodeCursor` and `encodeMoving` did not give. */
 export function decodeCursor(text: string): Cursor {
   const parsed = text.length > 0 && text.length <= MOST_CHARACTERS ? parse(text) : undefined
   if (!Array.isArray(parsed)) throw invalid(text)
-  const [topics, time] = parsed as readonly unknown[]
-  if (!Array.isArray(topics) || (time !== undefined && !Number.isSafeInteger(time))) throw invalid(text)
+  const [topics, time, name, seenAt] = parsed as readonly unknown[]
+  if (!Array.isArray(topics) || (time !== undefined && time !== null && !Number.isSafeInteger(time)))
+    throw invalid(text)
+  if (name !== undefined && (typeof name !== 'string' || !Number.isSafeInteger(seenAt))) throw invalid(text)
   const entries = topics.map((entry: unknown) => topicEntry(entry, text))
-  return { topics: Object.fromEntries(entries), ...(typeof time === 'number' ? { time } : {}) }
+  return {
+    topics: Object.fromEntries(entries),
+    ...(typeof time === 'number' ? { time } : {}),
+    ...(typeof name === 'string' ? { timeline: { name, seenAt: Number(seenAt) } } : {}),
+  }
 }
 
 function topicEntry(entry: unknown, text: string): [string, PartitionPosition[]] {

@@ -5,6 +5,10 @@ import type { LaneStore } from './lane-store.ts'
 import type { LeaseStore } from './lease-store.ts'
 import type { LogIndex } from './log-index.ts'
 import type { OutboxStore } from './outbox-store.ts'
+import type { ScheduleStore } from './schedule-store.ts'
+import type { SettingStore } from './setting-store.ts'
+import type { TaskAdmin } from './task-admin.ts'
+import type { TaskStore } from './task-store.ts'
 import type { Transport } from './transport.ts'
 
 /** The stores that the bus needs beside a transport. All of them are ready when the transport is connected. */
@@ -16,6 +20,11 @@ export interface Stores {
   /** Only where the engine is an SQL database whose transactions callers can share. */
   readonly outbox?: OutboxStore
   readonly inbox?: InboxStore
+  /** Tasks, where the engine keeps them: all four or none. */
+  readonly tasks?: TaskStore
+  readonly taskAdmin?: TaskAdmin
+  readonly schedules?: ScheduleStore
+  readonly settings?: SettingStore
 }
 
 /** A connected-to engine: its transport and its stores. */

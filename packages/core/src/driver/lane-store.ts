@@ -31,11 +31,15 @@ export interface LaneStore {
   /** Changes entries under the token of their partition, all or nothing. */
   settle(changes: LaneChanges): Promise<'done' | 'fenced'>
 
-  /** The keys of one partition that have entries or are parked (perhaps without any): later events of them follow into the lane. */
+  /**
+   * The keys of one partition that have entries or are parked (perhaps without any): later events of them follow into the lane. All, or those among
+   * `only`.
+   */
   keys(query: {
     readonly group: string
     readonly topic: string
     readonly partition: number
+    readonly only?: readonly string[]
   }): Promise<ReadonlyMap<string, LaneKey>>
 
   /** Lifts the parking of a key, so that its entries become due in order. */
@@ -46,7 +50,10 @@ export interface LaneStore {
     readonly key: string
   }): Promise<void>
 
-  /** How many entries wait, are due and are parked. */
+  /** When there is something to do in a lane. Asked again and again, so it is cheap however much waits. */
+  next(group: string): Promise<LaneNext>
+
+  /** How many entries wait, are due and are parked: for people, and as costly as they are many. */
   counts(group: string): Promise<LaneCounts>
 }
 
@@ -80,8 +87,13 @@ export interface LaneCounts {
   readonly due: number
   readonly parked: number
   readonly keys: number
+}
+
+export interface LaneNext {
+  /** Nothing waits, and no key is parked. */
+  readonly isEmpty: boolean
   /** Milliseconds until the next entry that is not parked is due; 0 when one is. */
-  readonly nextDueMs: number | undefined
+  readonly dueInMs: number | undefined
 }
 
 export interface LaneChanges {

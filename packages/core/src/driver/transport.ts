@@ -26,7 +26,7 @@ export interface Transport {
   ensureGroup(group: string, topics: readonly string[], from: StartAt): Promise<void>
 
   /** All topics and groups, by name. Cheap: never a count over events. */
-  list(): Promise<{ readonly topics: readonly TopicInfo[]; readonly groups: readonly GroupInfo[] }>
+  list(): Promise<Listing>
 
   /**
    * Stores records in the order given (per partition), one outcome per record. Resolves when all outcomes are known at
@@ -81,7 +81,10 @@ export interface TopicOptions {
   readonly retention?: Retention
 }
 
-/** What may be dropped from a topic: whatever is beyond any of these limits. Absent means without limit. */
+/**
+ * What may be dropped from a topic: whatever is beyond any of these limits. Absent means without limit. Without a cap, what was published together
+ * may wait for one another and go together.
+ */
 export interface Retention {
   readonly maxAgeMs?: number
   readonly maxEvents?: number
@@ -91,6 +94,16 @@ export interface Retention {
    * with `topic_full` when `maxEvents` or `maxBytes` is reached by them alone; `expire` drops and counts them.
    */
   readonly whenUnread?: 'keep' | 'expire'
+}
+
+export interface Listing {
+  readonly topics: readonly TopicInfo[]
+  readonly groups: readonly GroupInfo[]
+  /**
+   * Names the history of the log. Under another name the newest events may be gone, and their positions those of others: after a failover to a copy
+   * that was behind, or a restore. Absent where the engine cannot tell.
+   */
+  readonly timeline?: string
 }
 
 export interface TopicInfo {
@@ -173,8 +186,9 @@ export interface Consumer {
   }): Promise<readonly StoredRecord[]>
 
   /**
-   * Up to where fetches with `mark` have stored the mark of a partition, under its token; the core stores what lies
-   * beyond. Absent in a driver that never stores it: it saves a round trip before an event is handed to its handler.
+   * Up to where fetches with `mark` have stored the mark of a partition, under its token, perhaps beyond what they have
+   * returned; the core stores what lies beyond. Absent in a driver that never stores it: it saves a round trip before an
+   * event is handed to its handler.
    */
   marked?(partition: number): Position | undefined
 

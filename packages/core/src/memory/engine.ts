@@ -1,6 +1,9 @@
+import type { Setting } from '../driver/setting-store.ts'
 import { createEventIndex, type EventIndex } from './event-index.ts'
 import type { GroupState } from './group-state.ts'
 import { createLetterBox, type LetterBox } from './dead-letters.ts'
+import { createScheduleTable, type ScheduleTable } from './tasks/schedules.ts'
+import { createTaskTable, type TaskTable } from './tasks/task-table.ts'
 import type { TopicState } from './topic-state.ts'
 
 const DEFAULT_MAX_BYTES = 512 * 1024 * 1024
@@ -10,7 +13,7 @@ const DEFAULT_MAX_BYTES = 512 * 1024 * 1024
  * as a value, does no I/O and never waits. Share one between several `memory({ engine })` to let them work together.
  */
 export interface MemoryEngine {
-  /** Bytes that events, side lanes and dead letters may take before publishes are refused with `engine_full`. */
+  /** Bytes that events, side lanes, dead letters and tasks may take before more is refused with `engine_full`. */
   readonly maxBytes: number
   /** Bytes that they take, roughly. */
   bytes: number
@@ -18,6 +21,9 @@ export interface MemoryEngine {
   readonly groups: Map<string, GroupState>
   readonly index: EventIndex
   readonly letters: LetterBox
+  readonly tasks: TaskTable
+  readonly schedules: ScheduleTable
+  readonly settings: Map<string, Setting>
   /** Counts up for fencing tokens, lane entries and dead letters: never given twice. */
   lastNumber: number
 }
@@ -41,6 +47,9 @@ export function createMemoryEngine({
     groups: new Map(),
     index: createEventIndex(),
     letters: createLetterBox(),
+    tasks: createTaskTable(),
+    schedules: createScheduleTable(),
+    settings: new Map(),
     lastNumber: 0,
   }
 }

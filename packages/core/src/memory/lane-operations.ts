@@ -1,4 +1,4 @@
-import type { LaneChanges, LaneCounts, LaneEntry, LaneKey, NewLaneEntry } from '../driver/lane-store.ts'
+import type { LaneChanges, LaneCounts, LaneEntry, LaneKey, LaneNext, NewLaneEntry } from '../driver/lane-store.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { MemoryEngine } from './engine.ts'
 import { groupState, underToken } from './groups.ts'
@@ -47,8 +47,11 @@ export function settleLane(engine: MemoryEngine, changes: LaneChanges, at: numbe
 }
 
 /** The keys of a partition that have entries or are parked. */
-export function laneKeys(engine: MemoryEngine, { group, topic, partition }: GroupPlace): Map<string, LaneKey> {
-  return engine.groups.get(group)?.lane.keys(topic, partition) ?? new Map()
+export function laneKeys(
+  engine: MemoryEngine,
+  { group, topic, partition, only }: GroupPlace & { readonly only?: readonly string[] },
+): Map<string, LaneKey> {
+  return engine.groups.get(group)?.lane.keys(topic, partition, only) ?? new Map()
 }
 
 /** Lifts the parking of a key. */
@@ -62,7 +65,11 @@ export function unparkKey(
 /** How many entries wait, are due and are parked. */
 export function laneCounts(engine: MemoryEngine, group: string, at: number): LaneCounts {
   const lane = engine.groups.get(group)?.lane
-  return lane?.counts(at) ?? { waiting: 0, due: 0, parked: 0, keys: 0, nextDueMs: undefined }
+  return lane?.counts(at) ?? { waiting: 0, due: 0, parked: 0, keys: 0 }
+}
+
+export function laneNext(engine: MemoryEngine, group: string, at: number): LaneNext {
+  return engine.groups.get(group)?.lane.next(at) ?? { isEmpty: true, dueInMs: undefined }
 }
 
 function laneFull(group: string, capacity: number): MillraceError {

@@ -1,4 +1,4 @@
-import type { LaneChanges, LaneCounts, LaneEntry, LaneKey, NewLaneEntry } from '../driver/lane-store.ts'
+import type { LaneChanges, LaneCounts, LaneEntry, LaneKey, LaneNext, NewLaneEntry } from '../driver/lane-store.ts'
 import { positionOf } from './position.ts'
 import { weightOf } from './weight.ts'
 
@@ -15,9 +15,10 @@ export interface Lane {
   take(entry: Pick<NewLaneEntry, 'record' | 'generation'>): number
   /** Returns the bytes that became free. */
   settle(changes: LaneChanges, at: number): number
-  keys(topic: string, partition: number): Map<string, LaneKey>
+  keys(topic: string, partition: number, only?: readonly string[]): Map<string, LaneKey>
   park(topic: string, partition: number, key: string): void
   unpark(topic: string, partition: number, key: string): void
+  next(at: number): LaneNext
   counts(at: number): LaneCounts
   removeTopic(topic: string): number
 }
@@ -56,6 +57,8 @@ export function createLane(): Lane {
     partitions.set(name, made)
     return made
   }
+
+  const allQueues = (): readonly Queue[] => [...partitions.values()].flatMap(({ queues }) => [...queues.values()])
 
   const remove = (place: LanePartition, waiting: Waiting): number => {
     const { queue, entry } = waiting
@@ -119,10 +122,11 @@ export function createLane(): Lane {
       }
       return bytes
     },
-    keys(topic, partition) {
+    keys(topic, partition, only) {
       const keys = new Map<string, LaneKey>()
-      for (const { key, parked, waiting } of partitions.get(`${topic}/${partition}`)?.queues.values() ?? []) {
-        if (key !== undefined) keys.set(key, { waiting: waiting.length, parked })
+      const { queues } = partitionAt(topic, partition)
+      for (const queue of only?.map((key) => queues.get(nameOf(key, ''))) ?? queues.values()) {
+        if (queue?.key !== undefined) keys.set(queue.key, { waiting: queue.waiting.length, parked: queue.parked })
       }
       return keys
     },
@@ -136,11 +140,8 @@ export function createLane(): Lane {
       queue.parked = false
       dropIfIdle(place, queue, '')
     },
-    counts: (at) =>
-      countsOf(
-        [...partitions.values()].flatMap(({ queues }) => [...queues.values()]),
-        at,
-      ),
+    next: (at) => nextOf(allQueues(), at),
+    counts: (at) => countsOf(allQueues(), at),
     removeTopic(topic) {
       let bytes = 0
       for (const [name, place] of partitions) {
@@ -164,15 +165,21 @@ function countsOf(queues: readonly Queue[], at: number): LaneCounts {
   let waiting = 0
   let due = 0
   let parked = 0
-  let nextDueAt = Infinity
   for (const queue of queues) {
     waiting += queue.waiting.length
     if (queue.parked) parked += queue.waiting.length
-    else nextDueAt = Math.min(nextDueAt, queue.waiting[0]?.dueAt ?? Infinity)
     due += readyIn(queue, at).length
   }
   const keys = queues.filter(({ key }) => key !== undefined).length
-  return { waiting, due, parked, keys, nextDueMs: nextDueAt === Infinity ? undefined : Math.max(0, nextDueAt - at) }
+  return { waiting, due, parked, keys }
+}
+
+function nextOf(queues: readonly Queue[], at: number): LaneNext {
+  let dueAt = Infinity
+  for (const { parked, waiting } of queues) {
+    if (!parked) dueAt = Math.min(dueAt, waiting[0]?.dueAt ?? Infinity)
+  }
+  return { isEmpty: queues.length === 0, dueInMs: dueAt === Infinity ? undefined : Math.max(0, dueAt - at) }
 }
 
 function queueAt(place: LanePartition, key: string | undefined, entryId: string): Queue {

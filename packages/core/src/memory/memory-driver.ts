@@ -12,6 +12,7 @@ import { createHeartbeats } from './heartbeat.ts'
 import { read } from './reading.ts'
 import { retain } from './retention.ts'
 import { createDeadLetterStore, createLaneStore, createLeaseStore, createLogIndex } from './stores.ts'
+import { createTaskStores } from './tasks/task-stores.ts'
 import { ensureTopic, infoOf, MAX_EVENT_BYTES, publish, removeTopic, topicOf } from './topics.ts'
 import { waitForAppend } from './wake.ts'
 
@@ -86,6 +87,7 @@ function openMemory(engine: MemoryEngine, runtime: Runtime): Driver {
       lane: createLaneStore(guard, instant),
       deadLetters: createDeadLetterStore(guard, instant),
       index: createLogIndex(guard),
+      ...createTaskStores(guard, instant, { runtime, closing: closing.signal }),
     },
     diagnose: async () => diagnose(guard()),
   }

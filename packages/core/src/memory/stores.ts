@@ -2,7 +2,7 @@ import type { DeadLetterStore } from '../driver/dead-letter-store.ts'
 import type { LaneStore } from '../driver/lane-store.ts'
 import type { LeaseStore } from '../driver/lease-store.ts'
 import type { LogIndex } from '../driver/log-index.ts'
-import { addToLane, laneCounts, laneDue, laneKeys, settleLane, unparkKey } from './lane-operations.ts'
+import { addToLane, laneCounts, laneDue, laneKeys, laneNext, settleLane, unparkKey } from './lane-operations.ts'
 import { discardLetters, lettersAmong, putLetters, requeueLetters } from './letter-operations.ts'
 import type { Instant, MemoryEngine } from './engine.ts'
 import type { Heartbeats } from './heartbeat.ts'
@@ -40,6 +40,7 @@ export function createLaneStore(guard: Guard, instant: () => Instant): LaneStore
     async unpark(key) {
       unparkKey(guard(), key)
     },
+    next: async (group) => laneNext(guard(), group, instant().monotonic),
     counts: async (group) => laneCounts(guard(), group, instant().monotonic),
   }
 }

@@ -14,14 +14,17 @@ export interface Runtime {
   now(): number
   /** A clock that never goes back, in milliseconds from an arbitrary start. For leases, timeouts and measurements. */
   monotonic(): number
-  /** Calls `run` once after `ms` milliseconds (0 or more, capped at 2^31-1); it never keeps the process alive by itself. */
-  setTimer(run: () => void, ms: number): Timer
+  /**
+   * Calls `run` once after `ms` milliseconds (0 or more, capped at 2^31-1). It does not keep the process alive, unless `keepsAlive`: for what a
+   * caller waits for.
+   */
+  setTimer(run: () => void, ms: number, keepsAlive?: boolean): Timer
   /** Calls `run` after the current turn and its promises: for batching what arrived in one turn. */
   defer(run: () => void): void
   /** Uniform in [0, 1). */
   random(): number
-  /** A new UUIDv7 (RFC 9562): unique, and ordered by time within this process. */
-  id(): string
+  /** A new UUIDv7 (RFC 9562): unique, and ordered by time within this process. `now` is for who has just asked the clock. */
+  id(now?: number): string
   /** Where the product speaks; silent unless configured. */
   readonly log: Log
 }

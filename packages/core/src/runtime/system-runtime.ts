@@ -10,9 +10,9 @@ export function systemRuntime({ log = silentLog }: { log?: Log } = {}): Runtime 
   return {
     now,
     monotonic: () => performance.now(),
-    setTimer(run, ms) {
+    setTimer(run, ms, keepsAlive = false) {
       const handle = setTimeout(run, Math.min(Math.max(0, ms), LONGEST_TIMER_MS))
-      unref(handle)
+      if (!keepsAlive) unref(handle)
       return { cancel: () => clearTimeout(handle) }
     },
     defer: typeof setImmediate === 'function' ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0),

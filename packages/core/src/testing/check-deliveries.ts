@@ -1,6 +1,6 @@
 import { matchesPattern } from '../contract/event-name.ts'
 import type { FinalEvent, FinalGroup, FinalState } from './history.ts'
-import { partitionNameOf, type Claim, type Handling, type ReadHistory } from './read-history.ts'
+import { partitionNameOf, type Claim, type Handling, type ReadHistory, type Write } from './read-history.ts'
 import type { Violation } from './violation.ts'
 
 /** Every stored event at every group: handled or in its dead letters, not twice without a cause, in the order of its key. */
@@ -11,6 +11,7 @@ export function checkDeliveries(
   const violations: Violation[] = []
   const handled = Map.groupBy(read.handlings, deliveryName)
   const claims = Map.groupBy(read.claims, partitionNameOf)
+  const writes = Map.groupBy(read.writes, partitionNameOf)
   const lettered = new Set(final.letters.map(({ group, id }) => `${group} ${id}`))
   const requeued = new Map(read.requeued.map(({ group, id, line }) => [`${group} ${id}`, line]))
   let duplicatesAllowed = 0
@@ -28,7 +29,7 @@ export function checkDeliveries(
         })
       }
       if (again >= 0) continue
-      const { allowed, without } = duplicatesOf(runs, claims)
+      const { allowed, without } = duplicatesOf(runs, { claims, writes, crashes: read.engineCrashes })
       duplicatesAllowed += allowed
       violations.push(...without)
     }
@@ -52,10 +53,26 @@ function firstDone(runs: readonly Handling[]): Handling | undefined {
   return first
 }
 
-/** A delivery after one that was done needs a cause: its partition was taken over from an owner that ended uncleanly. */
+/**
+ * What an engine that goes down may lose of the settles and claims that it has answered: they are not synced one by one, since
+ * losing them costs a second delivery and no event. PostgreSQL writes its log every 0.2 s and at most three times that late.
+ */
+const UNSYNCED_MS = 1_500
+
+/** What may be behind a second delivery, by partition. */
+interface Causes {
+  readonly claims: ReadonlyMap<string, readonly Claim[]>
+  readonly writes: ReadonlyMap<string, readonly Write[]>
+  readonly crashes: ReadHistory['engineCrashes']
+}
+
+/**
+ * A delivery after one that was done needs a cause: its partition was taken over from an owner that ended uncleanly, or the engine
+ * went down right after the first was settled, which may be long after it was done, and lost the settle.
+ */
 function duplicatesOf(
   runs: readonly Handling[],
-  claims: ReadonlyMap<string, readonly Claim[]>,
+  { claims, writes, crashes }: Causes,
 ): { readonly allowed: number; readonly without: readonly Violation[] } {
   const without: Violation[] = []
   let allowed = 0
@@ -66,11 +83,18 @@ function duplicatesOf(
     (claims.get(partitionNameOf(run)) ?? []).findLast(
       ({ process, line }) => process === run.process && line < run.startLine,
     )?.line ?? 0
+  const isForgotten = (run: Handling): boolean => {
+    const between = crashes.filter(({ line }) => line > first.startLine && line < run.startLine)
+    if (between.length === 0) return false
+    const settledAt = settleOf(first, writes)?.at ?? Infinity
+    return between.some(({ at }) => at < settledAt + UNSYNCED_MS)
+  }
   for (const run of runs) {
     if (run.startLine <= first.endLine) continue
     const since = claims.get(partitionNameOf(run)) ?? []
     const owned = Math.min(leasedAt(first), leasedAt(run))
-    if (since.some(({ line, clean }) => !clean && line > owned && line < run.startLine)) {
+    const isTakenOver = since.some(({ line, clean }) => !clean && line > owned && line < run.startLine)
+    if (isTakenOver || isForgotten(run)) {
       allowed += 1
     } else {
       without.push({
@@ -80,6 +104,13 @@ function duplicatesOf(
     }
   }
   return { allowed, without }
+}
+
+/** The first write of its process, after a delivery, that may have told the engine of it. */
+function settleOf(run: Handling, writes: Causes['writes']): Write | undefined {
+  return writes.get(partitionNameOf(run))?.find(({ process, accepted, invokedAt, line }) => {
+    return process === run.process && accepted && line > run.endLine && invokedAt >= run.endedAt
+  })
 }
 
 /** First completed deliveries of a key must follow the order of positions. Dead letters and requeues have left the order. */

@@ -1,3 +1,5 @@
+import type { TaskEntry } from './task-history.ts'
+
 /** When an entry was written, in milliseconds of a clock that all processes share, and by which process. */
 export interface HistoryStamp {
   readonly at: number
@@ -66,9 +68,9 @@ export type NemesisEntry =
     }
 
 /** One line of a history. */
-export type HistoryEntry = HistoryStamp & (PublishEntry | HandleEntry | StoreEntry | NemesisEntry)
+export type HistoryEntry = HistoryStamp & (PublishEntry | HandleEntry | StoreEntry | TaskEntry | NemesisEntry)
 /** An entry before it is stamped. */
-export type Unstamped = PublishEntry | HandleEntry | StoreEntry | NemesisEntry
+export type Unstamped = PublishEntry | HandleEntry | StoreEntry | TaskEntry | NemesisEntry
 
 /** What the engine holds when all is over. */
 export interface FinalState {

@@ -35,6 +35,8 @@ export interface ReadHistory {
   readonly claims: readonly Claim[]
   readonly giveBacks: readonly GiveBack[]
   readonly writes: readonly Write[]
+  /** When the engine itself went down with what it had not synced. */
+  readonly engineCrashes: readonly { readonly at: number; readonly line: number }[]
   /** Requeues, whether they came back or not. */
   readonly requeued: readonly SeenAgain[]
   /** Replays that came back. */
@@ -52,6 +54,7 @@ export function readHistory(history: readonly HistoryEntry[]): ReadHistory {
   const claims: Claim[] = []
   const giveBacks: GiveBack[] = []
   const writes: Write[] = []
+  const engineCrashes: { at: number; line: number }[] = []
   const requeued: SeenAgain[] = []
   const replayed: SeenAgain[] = []
   history.forEach((entry, line) => {
@@ -91,13 +94,26 @@ export function readHistory(history: readonly HistoryEntry[]): ReadHistory {
     } else if (entry.kind === 'claim') claims.push({ ...entry, line })
     else if (entry.kind === 'give-back') giveBacks.push({ ...entry, line })
     else if (entry.kind === 'write') writes.push({ ...entry, line })
+    else if (entry.kind === 'engine' && entry.phase === 'crash') engineCrashes.push({ at: entry.at, line })
     else if (entry.kind === 'requeue' && entry.phase === 'invoke') {
       for (const id of entry.ids) requeued.push({ group: entry.group, id, line })
     } else if (entry.kind === 'replay' && entry.phase === 'ok') {
       for (const id of entry.ids) replayed.push({ group: entry.group, id, line })
     }
   })
-  return { invoked, acknowledged, unknown, rejected, handlings, claims, giveBacks, writes, requeued, replayed }
+  return {
+    invoked,
+    acknowledged,
+    unknown,
+    rejected,
+    handlings,
+    claims,
+    giveBacks,
+    writes,
+    engineCrashes,
+    requeued,
+    replayed,
+  }
 }
 
 /** A name for one key of one group, or for one event where it has no key. */

@@ -10,14 +10,8 @@ import type { Runtime, Timer } from '../runtime/runtime.ts'
 import type { NetworkFaults } from './network-faults.ts'
 import type { Random } from './random.ts'
 import { createSimulatedConsumer } from './simulated-consumer.ts'
-import type { CallTraits, SimulatedLink } from './simulated-link.ts'
-
-/** Calls the server for one opened driver. */
-type Remote = <Answer>(
-  isChange: boolean,
-  run: (driver: Driver) => Promise<Answer>,
-  traits?: CallTraits,
-) => Promise<Answer>
+import type { Remote, SimulatedLink } from './simulated-link.ts'
+import { simulatedTaskStores } from './simulated-task-stores.ts'
 
 /** What a simulated driver talks through. */
 export interface SimulatedDriverOptions {
@@ -80,7 +74,11 @@ export function openSimulatedDriver(options: SimulatedDriverOptions): Driver {
   }
   return {
     transport,
-    stores: { leases: leasesOf(remote, link, beats), ...storesOf(remote) },
+    stores: {
+      leases: leasesOf(remote, link, beats),
+      ...storesOf(remote),
+      ...simulatedTaskStores(remote, link.isRefusal),
+    },
     diagnose: () => remote(false, (driver) => driver.diagnose()),
   }
 }
@@ -141,7 +139,7 @@ async function publish(
   }
 }
 
-function storesOf(remote: Remote): Omit<Stores, 'leases'> {
+function storesOf(remote: Remote): Pick<Stores, 'lane' | 'deadLetters' | 'index'> {
   const repeats = { mayRepeat: true }
   return {
     lane: {
@@ -150,6 +148,7 @@ function storesOf(remote: Remote): Omit<Stores, 'leases'> {
       settle: (changes) => remote(true, ({ stores }) => stores.lane.settle(changes), repeats),
       keys: (query) => remote(false, ({ stores }) => stores.lane.keys(query)),
       unpark: (key) => remote(true, ({ stores }) => stores.lane.unpark(key), repeats),
+      next: (group) => remote(false, ({ stores }) => stores.lane.next(group)),
       counts: (group) => remote(false, ({ stores }) => stores.lane.counts(group)),
     },
     deadLetters: {

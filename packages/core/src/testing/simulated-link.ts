@@ -1,3 +1,4 @@
+import type { Driver } from '../driver/driver.ts'
 import { MillraceError } from '../runtime/error.ts'
 import type { NetworkFaults } from './network-faults.ts'
 import type { Random } from './random.ts'
@@ -13,6 +14,13 @@ export interface CallTraits {
   /** Calls of this kind arrive in the order in which they were made. */
   readonly inOrder?: boolean
 }
+
+/** Calls the server for one opened driver. */
+export type Remote = <Answer>(
+  isChange: boolean,
+  run: (driver: Driver) => Promise<Answer>,
+  traits?: CallTraits,
+) => Promise<Answer>
 
 /** The way of one process to the server. */
 export interface SimulatedLink {

@@ -13,5 +13,11 @@ export interface Violation {
     | 'attempts'
     | 'dead-letter'
     | 'not-drained'
+    | 'limit'
+    | 'dedupe'
+    | 'flow'
+    | 'schedule'
+    | 'early'
+    | 'output'
   readonly text: string
 }

@@ -40,28 +40,6 @@ export async function driverOf(engine: Engine): Promise<Driver> {
   return driver
 }
 
-/** The engine with some calls of its transport or of its dead letters replaced. */
-export function changed(
-  engine: Engine,
-  change: (driver: Driver) => {
-    readonly transport?: Partial<Driver['transport']>
-    readonly deadLetters?: Partial<Driver['stores']['deadLetters']>
-  },
-): Engine {
-  return {
-    name: engine.name,
-    open(runtime) {
-      const driver = engine.open(runtime)
-      const { transport = {}, deadLetters = {} } = change(driver)
-      return {
-        ...driver,
-        transport: Object.assign(Object.create(driver.transport), transport),
-        stores: { ...driver.stores, deadLetters: { ...driver.stores.deadLetters, ...deadLetters } },
-      }
-    },
-  }
-}
-
 /** A runtime whose log is kept as text. */
 export function listening(): { readonly runtime: NonNullable<MillraceOptions['runtime']>; readonly lines: string[] } {
   const lines: string[] = []

@@ -6,7 +6,8 @@ import { sqlite } from '../../../sqlite/src/index.ts'
 import { defineEvent, isMillraceError, MillraceError, retry, type StoredEvent } from '../../src/index.ts'
 import { memory } from '../../src/memory.ts'
 import { until } from '../until.ts'
-import { changed, driverOf, engines, scratchFile, start } from './backbones.ts'
+import { changed } from '../changed-engine.ts'
+import { driverOf, engines, scratchFile, start } from './backbones.ts'
 import { OrderPlaced } from './order-placed.ts'
 
 // The numbers are the lines of the list of bad input (docs/bad-input.md), here through the whole bus.
@@ -236,6 +237,8 @@ describe.each(engines)('handling on %s', (_name, engine) => {
       { readAhead: 0 },
       { laneCapacity: Number.POSITIVE_INFINITY },
       { retry: { attempts: 0 } },
+      { retry: { retryIf: 'never' as never } },
+      { retry: { retryIf: (async () => false) as never } },
       { retry: { attempts: Number.POSITIVE_INFINITY } },
       { retry: { backoff: { first: -1 } } },
       { retry: { backoff: { factor: 0.5 } } },

@@ -4,7 +4,8 @@ import type { Engine } from '../../src/driver.ts'
 import { defineEvent, isMillraceError, MillraceError, reject, type Millrace } from '../../src/index.ts'
 import { memory } from '../../src/memory.ts'
 import { until } from '../until.ts'
-import { changed, driverOf, engines, listening, scratchFile, start } from './backbones.ts'
+import { changed } from '../changed-engine.ts'
+import { driverOf, engines, listening, scratchFile, start } from './backbones.ts'
 import { OrderPlaced } from './order-placed.ts'
 import { sqlite } from '../../../sqlite/src/index.ts'
 
@@ -121,7 +122,7 @@ describe.each(engines)('dead letters on %s', (_name, engine) => {
   it('63: a requeue of all that fail again ends, and they are dead letters again', async () => {
     const { millrace } = await failing(engine(), 20)
     const before = (await millrace.deadLetters.list()).map(({ eventId }) => eventId).toSorted()
-    expect((await millrace.deadLetters.requeue({})).ids).toHaveLength(20)
+    expect((await millrace.deadLetters.requeue('all')).ids).toHaveLength(20)
     await until(async () => (await millrace.deadLetters.list()).length === 20)
     expect((await millrace.deadLetters.list()).map(({ eventId }) => eventId).toSorted()).toEqual(before)
   })

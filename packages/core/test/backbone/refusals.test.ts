@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { defineEvent, reject } from '../../src/index.ts'
 import { memory } from '../../src/memory.ts'
 import { until } from '../until.ts'
-import { changed, driverOf, engines, start } from './backbones.ts'
+import { changed } from '../changed-engine.ts'
+import { driverOf, engines, start } from './backbones.ts'
 import { OrderPlaced } from './order-placed.ts'
 
 it.each([new Error('no'), undefined, 7, { toString: () => 'x' }])('reject(%s) is a dead letter', async (reason) => {

@@ -63,8 +63,16 @@ describe('liveness', () => {
     expect(watch.look([member(7)], 0).living.has('a')).toBe(true)
     expect(watch.look([member(7)], 4_999).living.has('a')).toBe(true)
     expect(watch.look([member(8)], 5_000).living.has('a')).toBe(true)
+    expect(watch.look([member(8)], 7_500).dead).toEqual([])
     expect(watch.look([member(8)], 9_999).dead).toEqual([])
     expect(watch.look([member(8)], 10_000)).toMatchObject({ living: new Set(), dead: [{ member: 'a', count: 8 }] })
+  })
+
+  it('holds nobody for dead because it could not look for long', () => {
+    const watch = createLivenessWatch(5_000)
+    watch.look([member(7)], 0)
+    expect(watch.look([member(7)], 60_000)).toMatchObject({ living: new Set(['a']), dueInMs: 2_000 })
+    expect(watch.look([member(7)], 62_000).dead).toEqual([{ member: 'a', count: 7 }])
   })
 
   it('says when the first of those that stand still would be dead', () => {

@@ -4,7 +4,7 @@ import { createMovingPlaces, decodeCursor, encodeCursor, encodeMoving } from '..
 import { isMillraceError } from '../../src/runtime/error.ts'
 
 const place = fc.record({ partition: fc.nat(1_000), position: fc.stringMatching(/^[0-9]{16}$/) })
-const cursor = fc.record({ topics: fc.dictionary(fc.string({ minLength: 1, unit: 'grapheme' }).filter((topic) => topic !== '__proto__'), fc.array(place, { maxLength: 20 }), { noNullPrototype: true }), time: fc.nat() }, { requiredKeys: ['topics'], noNullPrototype: true }) // prettier-ignore
+const cursor = fc.record({ topics: fc.dictionary(fc.string({ minLength: 1, unit: 'grapheme' }).filter((topic) => topic !== '__proto__'), fc.array(place, { maxLength: 20 }), { noNullPrototype: true }), time: fc.nat(), timeline: fc.record({ name: fc.string(), seenAt: fc.nat() }, { noNullPrototype: true }) }, { requiredKeys: ['topics'], noNullPrototype: true }) // prettier-ignore
 
 it('gives back what was encoded, in characters that are safe in a URL and in an SSE id', () => {
   fc.assert(
@@ -19,10 +19,10 @@ it('gives back what was encoded, in characters that are safe in a URL and in an 
 it('gives places that move the cursor that they would have when encoded at once', () => {
   const moves = fc.array(fc.tuple(fc.nat(1), place), { maxLength: 40 })
   fc.assert(
-    fc.property(cursor, moves, fc.option(fc.nat(), { nil: undefined }), ({ topics }, steps, time) => {
+    fc.property(cursor, moves, fc.option(fc.nat(), { nil: undefined }), ({ topics, timeline }, steps, time) => {
       const moving = Object.entries(topics).map(([topic, places]) => createMovingPlaces(topic, places))
       for (const [at, { partition, position }] of steps) moving[at]?.move(partition, position)
-      const text = encodeMoving(moving, time)
+      const text = encodeMoving(moving, { time, timeline })
       expect(text).toMatch(/^[A-Za-z0-9_-]+$/)
       const places = moving.map((one) => [
         one.topic,
@@ -31,6 +31,7 @@ it('gives places that move the cursor that they would have when encoded at once'
       expect(decodeCursor(text)).toEqual({
         topics: Object.fromEntries(places),
         ...(time === undefined ? {} : { time }),
+        ...(timeline === undefined ? {} : { timeline }),
       })
     }),
   )

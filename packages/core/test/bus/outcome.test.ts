@@ -74,6 +74,17 @@ describe('describing a failure', () => {
     }
   })
 
+  it.each([
+    [new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') }), 'TypeError: fetch failed; cause: connect ECONNREFUSED'], // prettier-ignore
+    [new AggregateError([new Error('no route')], ''), 'AggregateError; cause: no route'],
+    [new Error('a', { cause: { status: 500 } }), 'a; cause: an object with status'],
+    [{ code: 'X', token: 'secret' }, 'Thrown: an object with code, token'],
+    [{ message: 'row is locked', status: 409 }, 'Thrown: row is locked'],
+    [{}, 'Thrown: an empty object'],
+  ])('says of %o what lies beneath', (thrown, message) => {
+    expect(describeFailure(thrown).message).toBe(message)
+  })
+
   it('gives equal failures equal fingerprints and others not', () => {
     const of = (message: string, code = 'handler_failed') => fingerprintOf({ code, message, stack: undefined })
     expect(of('order 42 not found')).toBe(of('order 77 not found'))

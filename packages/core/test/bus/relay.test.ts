@@ -96,6 +96,25 @@ describe('the relay', () => {
     expect(outbox.waiting).toBe(0)
   })
 
+  test('is taken over within seven fifths of a lease, whenever it falls silent', async () => {
+    for (let offset = 0; offset < 20; offset += 1) {
+      const { runtime, outbox, start, commit } = await scene()
+      let isSilent = false
+      const silent =
+        <Input extends unknown[], Output>(call: (...input: Input) => Promise<Output>) =>
+        (...input: Input): Promise<Output> =>
+          isSilent ? new Promise<Output>(() => {}) : call(...input)
+      start('a', { store: { ...outbox, take: silent(outbox.take), renew: silent(outbox.renew) } })
+      await runtime.advance(100)
+      start('b')
+      await runtime.advance(LEASE_MS * (4 + offset / 20))
+      isSilent = true
+      commit('k', 1)
+      await runtime.advance(LEASE_MS * 1.4 + 50)
+      expect([(await outbox.observe()).owner, outbox.waiting]).toEqual(['b', 0])
+    }
+  })
+
   test('gives the lease up when it stops', async () => {
     const { runtime, outbox, start } = await scene()
     const relay = start('a')

@@ -342,6 +342,8 @@ describe('properties', () => {
       fc.property(fc.oneof(arbitraryEvent, foreignEvent), (message) => {
         checkEvent(message)
         const body = encodeEvent(message)
+        // Put together by hand, and byte for byte what JSON.stringify writes.
+        expect(JSON.stringify(JSON.parse(body))).toBe(body)
         expect(decodeEvent(body)).toEqual(message)
         expect(encodeEvent(decodeEvent(body, { trusted: true }))).toBe(body)
         expect(eventDigest(body)).toBe(eventDigest(encodeEvent({ ...message, timestamp: '2026-01-01T00:00:00.000Z' })))

@@ -285,8 +285,8 @@ describe('defineEvent', () => {
     })
   })
 
-  it('refuses a key that is no function', () => {
-    expect(failure(() => defineEvent('a.b', { schema, key: 'orderId' as never }))).toMatchObject({
+  it.each(['orderId', async () => 'k'])('refuses a key that is no function, or one that answers later', (key) => {
+    expect(failure(() => defineEvent('a.b', { schema, key: key as never }))).toMatchObject({
       code: 'event_definition_invalid',
       path: 'key',
     })

@@ -25,7 +25,7 @@ export function describeSeeds(half: 1 | 2): void {
       async ({ first, last }) => {
         for (let seed = first; seed <= last; seed += 1) {
           const run = await check(seed)
-          takeovers.push(...run.takeoverMs)
+          takeovers.push(...run.report.takeoverMs)
           for (const [name, count] of Object.entries(run.rare)) rare.set(name, (rare.get(name) ?? 0) + count)
         }
       },

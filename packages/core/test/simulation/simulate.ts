@@ -1,13 +1,12 @@
 import { channels, createMillrace, isMillraceError, type IncidentDiagnosis, type Millrace } from '../../src/index.ts'
 import type { Engine } from '../../src/driver/driver.ts'
+import { createCast, type CastMember } from '../../src/testing/cast.ts'
 import { checkHistory, type HistoryReport } from '../../src/testing/check-history.ts'
-import type { FinalState, HistoryEntry, Unstamped } from '../../src/testing/history.ts'
+import type { FinalState, HistoryEntry } from '../../src/testing/history.ts'
 import type { Random } from '../../src/testing/random.ts'
 import { recordingEngine } from '../../src/testing/recording-engine.ts'
-import { NO_FAULTS } from '../../src/testing/network-faults.ts'
 import { simulatedEngine, type SimulatedEngine } from '../../src/testing/simulated-engine.ts'
 import { createWorld, type SimulatedProcess, type World } from '../../src/testing/world.ts'
-import { drawFaults, drawNemesis, type Attack } from './nemesis.ts'
 import {
   createHandler,
   DEFINITIONS,
@@ -48,8 +47,6 @@ export interface Simulated {
   readonly history: readonly HistoryEntry[]
   readonly virtualMs: number
   readonly steps: number
-  /** Milliseconds from the kill of a process to the first claim of each of its partitions. */
-  readonly takeoverMs: readonly number[]
   readonly errors: readonly string[]
 }
 
@@ -63,6 +60,7 @@ export interface SimulateOptions {
   readonly drainWithinMs?: number
 }
 
+const MEMBERS = 3
 const CHAOS_MS = 8_000
 const LEASE_MS = 1_000
 const DRAIN_WITHIN_MS = 120_000
@@ -89,16 +87,13 @@ export async function simulate(
   }
 }
 
-interface Member {
-  process: SimulatedProcess
-  millrace: Millrace
-  /** Publishes that are left, soonest first. */
-  readonly plan: {
-    readonly at: number
-    readonly works: readonly { readonly definition: number; readonly data: Work }[]
-  }[]
-  down: boolean
-}
+type Speaker = Pick<CastMember<Millrace>, 'process' | 'player'>
+
+/** Publishes that a member has left, soonest first. */
+type Plan = {
+  readonly at: number
+  readonly works: readonly { readonly definition: number; readonly data: Work }[]
+}[]
 
 function createRun({
   world,
@@ -115,10 +110,18 @@ function createRun({
   readonly events: number
   readonly drainWithinMs: number
 }) {
-  const history: HistoryEntry[] = []
-  const errors: string[] = []
-  const attacks: string[] = []
-  const members: Member[] = []
+  const plans: Plan[] = []
+  const cast = createCast<Millrace>({
+    world,
+    engine,
+    random,
+    chaosMs: CHAOS_MS,
+    start,
+    onAttack: (does, { process, player }) => {
+      if (does === 'requeue') void requeue({ process, player }, random.pick(GROUPS).group).catch(() => {})
+    },
+  })
+  const { record, errors } = cast
   const rare: RarePaths = {
     redelivery: 0,
     'lease-lost': 0,
@@ -136,38 +139,10 @@ function createRun({
     replay: 0,
   }
   let healed = false
-  let calm = false
-  let incarnation = 0
   let runs = 0
-  let open = 0
 
-  function record(process: SimulatedProcess, entry: Unstamped): void {
-    if (!process.alive) return
-    history.push({ at: world.now, process: process.name, ...entry })
-    world.trace(
-      `${entry.kind}${'phase' in entry ? entry.phase : ''}${'id' in entry ? entry.id : ''}${'position' in entry ? entry.position : ''}`,
-    )
-  }
-
-  function kill(member: Member): void {
-    record(member.process, { kind: 'process', phase: 'kill' })
-    member.process.kill()
-    member.down = true
-  }
-
-  function restartLater(member: Member, ms: number): void {
-    world.after(ms, () => boot(member))
-  }
-
-  function boot(member: Member): void {
-    const process = world.spawn(`p${members.indexOf(member)}.${++incarnation}`, {
-      offsetMs: random.between(-300_000, 300_000),
-      drift: (random.next() - 0.5) * 0.04,
-    })
-    member.process = process
-    member.down = false
-    record(process, { kind: 'process', phase: 'start' })
-    member.millrace = createMillrace({
+  function start(process: SimulatedProcess, at: number): Millrace {
+    const millrace = createMillrace({
       name: 'sim',
       engine: recordingEngine(plant(engine.connect(process)), {
         record: (entry) => record(process, entry),
@@ -182,11 +157,12 @@ function createRun({
         errors.push(`${process.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
       },
     })
-    for (const group of GROUPS) subscribe(member, process, group)
-    publishNext(member, process)
+    for (const group of GROUPS) subscribe(millrace, process, group)
+    publishNext({ process, player: millrace }, plans[at] ?? [])
+    return millrace
   }
 
-  function subscribe(member: Member, process: SimulatedProcess, group: SimulatedGroup): void {
+  function subscribe(millrace: Millrace, process: SimulatedProcess, group: SimulatedGroup): void {
     const handler = createHandler(group.group, {
       start(event) {
         runs += 1
@@ -196,17 +172,14 @@ function createRun({
       end: (run, outcome) => record(process, { kind: 'handle', phase: 'end', run, outcome }),
       after: (ms, then) => void process.after(ms, then),
       killProcess() {
-        if (!process.alive) return
-        attacks.push('poison')
-        kill(member)
-        restartLater(member, 200)
+        cast.kill(process, 200)
       },
       get healed() {
         return healed
       },
     })
     const attempt = (): void => {
-      member.millrace
+      millrace
         .subscribe(group.events, handler as never, {
           group: group.group,
           from: 'earliest',
@@ -224,22 +197,18 @@ function createRun({
     attempt()
   }
 
-  function publishNext(member: Member, process: SimulatedProcess): void {
-    const next = member.plan[0]
+  function publishNext(speaker: Speaker, plan: Plan): void {
+    const next = plan[0]
     if (next === undefined) return
-    process.after(Math.max(0, next.at - world.now), () => {
-      if (member.down) return
-      member.plan.shift()
-      void publish(member, process, next.works)
-      publishNext(member, process)
+    speaker.process.after(Math.max(0, next.at - world.now), () => {
+      if (cast.members.some(({ process, down }) => process === speaker.process && down)) return
+      plan.shift()
+      void publish(speaker, next.works)
+      publishNext(speaker, plan)
     })
   }
 
-  async function publish(
-    member: Member,
-    process: SimulatedProcess,
-    works: Member['plan'][number]['works'],
-  ): Promise<void> {
+  async function publish({ process, player: millrace }: Speaker, works: Plan[number]['works']): Promise<void> {
     const messages = works.map(({ definition, data }) =>
       (DEFINITIONS[definition] ?? NoteAdded).create(data, {
         id: process.runtime.id(),
@@ -248,9 +217,7 @@ function createRun({
       }),
     )
     for (const { id, type } of messages) record(process, { kind: 'publish', phase: 'invoke', id, type })
-    open += messages.length
     const settle = (id: string, outcome: string, code: string): void => {
-      if (process.alive) open -= 1
       if (outcome === 'stored') record(process, { kind: 'publish', phase: 'ok', id })
       else if (outcome === 'unknown') record(process, { kind: 'publish', phase: 'info', id, code })
       else record(process, { kind: 'publish', phase: 'fail', id, code })
@@ -258,7 +225,7 @@ function createRun({
     const first = messages[0]
     if (messages.length === 1 && first !== undefined) {
       try {
-        await member.millrace.publish(first)
+        await millrace.publish(first)
         settle(first.id, 'stored', '')
       } catch (error) {
         const code = isMillraceError(error) ? error.code : String(error)
@@ -266,50 +233,11 @@ function createRun({
       }
       return
     }
-    const results = await member.millrace.publishBatch(messages)
+    const results = await millrace.publishBatch(messages)
     results.forEach((result) => settle(result.id, result.outcome, result.outcome === 'stored' ? '' : result.error.code))
   }
 
-  function attack({ does, member: at, ms }: Attack): void {
-    if (calm) return
-    const member = members[at % members.length]
-    if (member === undefined) return
-    if (does === 'crash') {
-      const lost = engine.crash(ms)
-      if (lost > 0) rare['engine-crash-lost-tail'] += 1
-      attacks.push(`crash ${lost}`)
-      return
-    }
-    attacks.push(does)
-    if (does === 'stall') return engine.stall(ms)
-    if (does === 'join') {
-      const extra: Member = { process: member.process, millrace: member.millrace, plan: [], down: false }
-      members.push(extra)
-      return boot(extra)
-    }
-    if (member.down) return
-    if (does === 'kill') {
-      kill(member)
-      restartLater(member, ms)
-    } else if (does === 'pause') {
-      record(member.process, { kind: 'process', phase: 'pause' })
-      member.process.pause(ms)
-    } else if (does === 'cut') {
-      record(member.process, { kind: 'process', phase: 'cut' })
-      engine.cut(member.process, ms)
-    } else if (does === 'leave') {
-      member.down = true
-      record(member.process, { kind: 'process', phase: 'stop' })
-      const { process } = member
-      member.millrace.close({ timeoutMs: 2_000 }).then(
-        () => process.alive && restartLater(member, ms),
-        (error: unknown) => errors.push(`close: ${String(error)}`),
-      )
-    } else if (does === 'requeue') void requeue(member, random.pick(GROUPS).group).catch(() => {})
-  }
-
-  async function requeue(member: Member, group: string): Promise<void> {
-    const { process, millrace } = member
+  async function requeue({ process, player: millrace }: Speaker, group: string): Promise<void> {
     const letters = await millrace.deadLetters.list({ group, limit: 1_000 })
     if (letters.length === 0) return
     const ids = letters.map(({ eventId }) => eventId)
@@ -319,8 +247,7 @@ function createRun({
     rare.requeue += 1
   }
 
-  async function replay(member: Member, group: string): Promise<void> {
-    const { process, millrace } = member
+  async function replay({ process, player: millrace }: Speaker, group: string): Promise<void> {
     const state = await finalState()
     const types = GROUPS.find((candidate) => candidate.group === group)?.events.map(({ type }) => type) ?? []
     const ids = state.events.filter(({ type }) => types.includes(type)).map(({ id }) => id)
@@ -399,7 +326,7 @@ function createRun({
 
   function prepare(): void {
     const keys = Array.from({ length: random.between(4, 20) }, (_, at) => `k${at}`)
-    for (let at = 0; at < 3; at += 1) members.push({ plan: [], down: true } as unknown as Member)
+    for (let at = 0; at < MEMBERS; at += 1) plans.push([])
     let n = 0
     while (n < events) {
       const size = Math.min(events - n, random.chance(0.15) ? random.between(2, 12) : 1)
@@ -407,32 +334,27 @@ function createRun({
         definition: random.between(0, 2),
         data: { n: n++, key: random.pick(keys), behaviour: drawBehaviour(random) },
       }))
-      members[random.between(0, 2)]?.plan.push({ at: random.between(0, CHAOS_MS * 0.8), works })
+      plans[random.between(0, MEMBERS - 1)]?.push({ at: random.between(0, CHAOS_MS * 0.8), works })
     }
-    const poisoned = random.chance(0.3) ? members[0]?.plan[0]?.works[0] : undefined
+    const poisoned = random.chance(0.3) ? plans[0]?.[0]?.works[0] : undefined
     if (poisoned !== undefined) {
       for (const group of ['billing', 'audit', 'mail']) {
         Object.assign(poisoned.data.behaviour, { [group]: { does: 'kill', times: 100 } })
       }
     }
-    for (const { plan } of members) plan.sort((a, b) => a.at - b.at)
-    for (const planned of drawNemesis(random)) world.after(planned.at, () => attack(planned))
-    for (let at = 0; at < CHAOS_MS; at += 1_000) world.after(at, () => calm || engine.setFaults(drawFaults(random)))
+    for (const plan of plans) plan.sort((a, b) => a.at - b.at)
   }
 
   async function settleDown(): Promise<string | undefined> {
-    calm = true
-    engine.setFaults(NO_FAULTS)
-    // Restarts that are due, late requests and cuts come to their end.
-    await world.run(() => false, 4_000)
-    if (!(await world.run(() => members.every(({ plan }) => plan.length === 0), 20_000)))
+    await cast.calm()
+    if (!(await world.run(() => plans.every((plan) => plan.length === 0), 20_000)))
       return 'The publishers did not come to their end.'
     if (!(await drain())) return 'After the faults the groups did not drain.'
     return undefined
   }
 
   async function operate(): Promise<string | undefined> {
-    const member = members.find(({ down, process }) => !down && process.alive)
+    const member = cast.members.find(({ down, process }) => !down && process.alive)
     if (member === undefined) return 'No process is up after the faults.'
     const before = await finalState()
     rare['dead-letter'] += before.letters.length
@@ -450,25 +372,13 @@ function createRun({
     return undefined
   }
 
-  async function closeAll(): Promise<string | undefined> {
-    let closed = 0
-    const up = members.filter(({ down }) => !down)
-    for (const { millrace } of up)
-      millrace.close().then(
-        () => (closed += 1),
-        (error: unknown) => errors.push(`close: ${String(error)}`),
-      )
-    return (await world.run(() => closed === up.length, 30_000))
-      ? undefined
-      : `${up.length - closed} processes did not close.`
-  }
-
   async function play(): Promise<Simulated> {
     prepare()
-    for (const member of [...members]) boot(member)
-    await world.run(() => false, CHAOS_MS)
-    const stuck = (await settleDown()) ?? (await operate()) ?? (await closeAll())
+    await cast.play(MEMBERS)
+    const stuck = (await settleDown()) ?? (await operate()) ?? (await cast.closeAll())
+    const { history, attacks } = cast
     const report = checkHistory(history, await finalState())
+    rare['engine-crash-lost-tail'] = cast.lostTails
     rare['resent-stored-once'] = engine.counts.resentStoredOnce
     countRare(history, rare)
     return {
@@ -483,7 +393,6 @@ function createRun({
       history,
       virtualMs: world.now,
       steps: world.steps,
-      takeoverMs: takeovers(history),
       errors,
     }
   }
@@ -512,19 +421,4 @@ function countRare(history: readonly HistoryEntry[], rare: RarePaths): void {
       else if (entry.operation === 'lane-add') rare['side-lane'] += 1
     }
   }
-}
-
-function takeovers(history: readonly HistoryEntry[]): number[] {
-  const owners = new Map<string, string>()
-  const killedAt = new Map<string, number>()
-  const times: number[] = []
-  for (const entry of history) {
-    if (entry.kind === 'process' && entry.phase === 'kill') killedAt.set(entry.process, entry.at)
-    if (entry.kind !== 'claim') continue
-    const place = `${entry.group} ${entry.topic} ${entry.partition}`
-    const killed = killedAt.get(owners.get(place) ?? '')
-    if (killed !== undefined) times.push(entry.at - killed)
-    owners.set(place, entry.process)
-  }
-  return times
 }

@@ -7,8 +7,8 @@ import { isPassing, toEngineError } from './postgres-error.ts'
 
 /** Connections of the pool, for whoever gives them back. */
 export interface Connections {
-  /** Waits for a server that is away, up to the deadline. Throws `engine_*`, `closed`. */
-  acquire(): Promise<PoolClient>
+  /** Waits for a server that is away, up to the deadline, or `patienceMs`. Throws `engine_*`, `closed`. */
+  acquire(patienceMs?: number): Promise<PoolClient>
   /** A broken one is thrown away. */
   release(client: PoolClient, broken: boolean): void
   /**
@@ -46,8 +46,8 @@ export function createConnections(
     pool.on('remove', (client) => void open.delete(client))
   }
 
-  async function acquire(): Promise<PoolClient> {
-    const deadline = runtime.monotonic() + settings.connectTimeoutMs
+  async function acquire(patienceMs = settings.connectTimeoutMs): Promise<PoolClient> {
+    const deadline = runtime.monotonic() + Math.min(patienceMs, settings.connectTimeoutMs)
     for (let tries = 0; ; tries += 1) {
       if (closed) throw closedError(where)
       try {

@@ -32,6 +32,8 @@ export interface Database extends Sql {
    * moment it is through with the one before.
    */
   inTurn<Row>(text: string, ...values: readonly SqlValue[]): Promise<Row | undefined>
+  /** The first row of a statement that waits for a server that is away only this long: for callers who try again by themselves. */
+  firstWithin<Row>(patienceMs: number, text: string, ...values: readonly SqlValue[]): Promise<Row | undefined>
   /** Runs statements in one transaction; after a deadlock once more. */
   transaction<Result>(run: (sql: Sql) => Promise<Result>): Promise<Result>
   /** Lets running statements end, then closes what was opened here. */
@@ -65,8 +67,11 @@ export function createDatabase(settings: Settings, pool: Pool, runtime: Runtime)
     return work
   }
 
-  async function withClient<Result>(use: (client: PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await connections.acquire()
+  async function withClient<Result>(
+    use: (client: PoolClient) => Promise<Result>,
+    patienceMs?: number,
+  ): Promise<Result> {
+    const client = await connections.acquire(patienceMs)
     let broken = false
     try {
       return await use(client)
@@ -86,6 +91,10 @@ export function createDatabase(settings: Settings, pool: Pool, runtime: Runtime)
     schema: settings.schema,
     inTurn: async <Row>(text: string, ...values: readonly SqlValue[]) =>
       (await track(connections.inTurn((client) => send(client, text, values), isBroken))).rows[0] as Row | undefined,
+    async firstWithin<Row>(patienceMs: number, text: string, ...values: readonly SqlValue[]) {
+      const { rows } = await track(withClient((client) => send(client, text, values), patienceMs))
+      return rows[0] as Row | undefined
+    },
     async transaction(run) {
       for (let repeats = 0; ; repeats += 1) {
         try {

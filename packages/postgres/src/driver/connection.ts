@@ -1,4 +1,4 @@
-import type { Capabilities, Runtime } from '@millrace/core/driver'
+import { type Capabilities, createTopicChanges, type Runtime, type TopicChanges } from '@millrace/core/driver'
 import { closedError, openPool } from '../database/client.ts'
 import { createDatabase, type Database } from '../database/database.ts'
 import { migrate } from '../database/migrate.ts'
@@ -6,10 +6,12 @@ import { isStartupRefused } from '../database/postgres-error.ts'
 import { probeServer, type ServerFacts } from '../database/probe.ts'
 import { engineName } from '../engine-name.ts'
 import type { Settings } from '../settings.ts'
+import { createTaskHub, type TaskHub } from '../tasks/task-hub.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { createNotices, type Notices } from './notices.ts'
 import { createPulse, type Pulse } from './pulse.ts'
-import { createTopicChanges, type TopicChanges } from './topic-changes.ts'
+import { createSettleDesks, type SettleDesks } from './settling.ts'
+import { createStanding, type Standing } from './standing.ts'
 import { createUpkeep, type Upkeep } from './upkeep.ts'
 
 /** The open engine: its pool, and who is told of what. */
@@ -22,6 +24,9 @@ export interface Connection {
   readonly limited: boolean
   readonly database: Database
   readonly changes: TopicChanges
+  readonly settling: SettleDesks
+  readonly standing: Standing
+  readonly taskHub: TaskHub
   readonly pulse: Pulse
   readonly notices: Notices
   readonly upkeep: Upkeep
@@ -81,7 +86,9 @@ async function openConnection(settings: Settings, runtime: Runtime): Promise<Ope
   try {
     await migrate(database, settings.migrate)
     const changes = createTopicChanges()
-    const base = { settings, runtime, database, changes }
+    const settling = createSettleDesks(database, runtime)
+    const standing = createStanding()
+    const base = { settings, runtime, database, changes, settling, standing, taskHub: createTaskHub() }
     const notices = createNotices(base)
     const pulse = createPulse({ ...base, notices })
     const upkeep = createUpkeep(base)
@@ -100,7 +107,8 @@ async function openDatabase(
 ): Promise<Pick<Open, 'database' | 'facts' | 'limited'>> {
   const limits = {
     statement_timeout: settings.statementTimeoutMs,
-    idle_in_transaction_session_timeout: 2 * settings.statementTimeoutMs,
+    // A process that stands still in a transaction must lose it before those that wait for its locks give up.
+    idle_in_transaction_session_timeout: Math.ceil(settings.statementTimeoutMs / 2),
   }
   for (const startup of settings.pool === undefined ? [limits, {}] : [{}]) {
     const limited = startup === limits

@@ -1,12 +1,12 @@
-import type { Runtime, Timer } from '@millrace/core/driver'
+import type { Runtime, Timer, TopicChanges } from '@millrace/core/driver'
 import type { Client } from 'pg'
 import { clientConfig, ignoreFailure, importPg } from '../database/client.ts'
 import type { Database } from '../database/database.ts'
 import { endWithin } from '../database/end-within.ts'
 import type { Settings } from '../settings.ts'
-import type { TopicChanges } from './topic-changes.ts'
+import { isTaskNotice, type TaskHub } from '../tasks/task-hub.ts'
 
-/** Hints between processes that a topic has grown. They may be late, doubled or lost: polling stands behind them. */
+/** Hints between processes that a topic has grown or a queue has changed. They may be late, doubled or lost: polling stands behind them. */
 export interface Notices {
   /** Tells the others, soon and seldom enough. */
   published(topic: string): void
@@ -22,6 +22,7 @@ export interface NoticesOptions {
   readonly runtime: Runtime
   readonly database: Database
   readonly changes: TopicChanges
+  readonly taskHub: TaskHub
 }
 
 /** A notification takes a lock of the whole server at its commit, so they are gathered for this long, in milliseconds. */
@@ -32,7 +33,7 @@ const RETRY_MS = [500, 1_000, 2_000, 5_000, 15_000, 30_000]
 const TRY_AGAIN_MS = 300_000
 
 export function createNotices(options: NoticesOptions): Notices {
-  const { settings, runtime, database, changes } = options
+  const { settings, runtime, database, changes, taskHub } = options
   const channel = `millrace_${settings.schema}`
   const instance = runtime.id()
   const grown = new Set<string>()
@@ -70,7 +71,9 @@ export function createNotices(options: NoticesOptions): Notices {
       const [from, topic] = payload.split(' ')
       if (from === instance && topic === undefined) tested.resolve(true)
       // Our own were announced when they were stored.
-      if (from !== instance && topic !== undefined) changes.announceKnown(topic)
+      if (from === instance || topic === undefined) return
+      if (isTaskNotice(topic)) taskHub.announce(topic)
+      else changes.announceKnown(topic)
     })
     try {
       await fresh.connect()
@@ -83,6 +86,7 @@ export function createNotices(options: NoticesOptions): Notices {
         arriving = true
         tries = 0
         changes.announceAll()
+        taskHub.announceAll()
         fresh.once('end', lost)
         return
       }

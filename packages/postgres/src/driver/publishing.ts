@@ -2,13 +2,15 @@ import {
   abortedError,
   isMillraceError,
   MillraceError,
+  positionOf,
   type PublishOutcome,
   type PublishRecord,
 } from '@millrace/core/driver'
+import type { SqlValue } from '../database/database.ts'
 import { isOutcomeUnknown } from '../database/postgres-error.ts'
-import { encodeName } from '../name-codec.ts'
-import { positionOf } from '../position.ts'
+import { encodeName, encodeOptional } from '../name-codec.ts'
 import type { Connection } from './connection.ts'
+import { bornSince, columnsOf, SEPARATOR } from './publish-columns.ts'
 
 /** Stores records; a failure is an outcome, never thrown. */
 export async function publishRecords(
@@ -42,15 +44,18 @@ function byTopic(records: readonly PublishRecord[]): [topic: string, places: num
   return [...topics]
 }
 
-/** What `publish_1` says. */
+/** What `publish_1` and `publish_one_1` say. */
 interface PublishReply {
   readonly partitions: number
   /** The head of each partition before the batch. */
-  readonly bases: Readonly<Record<string, number>> | null
-  readonly known: readonly (readonly [n: number, partition: number, seq: number, body: string])[] | null
+  readonly bases?: Readonly<Record<string, number>> | null
+  readonly known?: readonly (readonly [n: number, partition: number, seq: number, body: string])[] | null
   /** The last record that the topic had room for, counted from 1. */
   readonly last: number
-  readonly limited: boolean
+  readonly limited?: boolean
+  /** Of an event that was sent alone: when it was recorded, and which of the readers have their mark, counted from 1. */
+  readonly recorded?: number
+  readonly marked?: readonly number[] | null
 }
 
 /** A batch as it is sent. */
@@ -59,10 +64,10 @@ interface Prepared {
   readonly sent: readonly number[]
   /** Records whose id is in the batch already, with the place of the first. */
   readonly repeats: readonly (readonly [place: number, first: number])[]
-  readonly values: readonly (string | number)[]
+  readonly wanted: readonly PublishRecord[]
 }
 
-function prepare({ topic, places, records, outcomes }: TopicBatch, maxBytes: number): Prepared {
+function prepare({ places, records, outcomes }: TopicBatch, maxBytes: number): Prepared {
   const firsts = new Map<string, number>()
   const sent: number[] = []
   const repeats: [place: number, first: number][] = []
@@ -81,15 +86,16 @@ function prepare({ topic, places, records, outcomes }: TopicBatch, maxBytes: num
       wanted.push(record)
     }
   }
-  return { sent, repeats, values: columnsOf(topic, wanted) }
+  return { sent, repeats, wanted }
 }
 
 async function publishBatch(connection: Connection, batch: TopicBatch): Promise<void> {
   const { records, outcomes } = batch
-  const { sent, repeats, values } = prepare(batch, connection.settings.maxBytes)
-  if (sent.length > 0) {
+  const { sent, repeats, wanted } = prepare(batch, connection.settings.maxBytes)
+  const [first] = wanted
+  if (first !== undefined) {
     try {
-      note(batch, sent, await send(connection, batch.topic, values))
+      note(batch, sent, await (wanted.length === 1 ? sendOne(connection, first) : sendMany(connection, wanted)))
     } catch (error) {
       const outcome = isOutcomeUnknown(error) ? 'unknown' : 'rejected'
       for (const place of sent) outcomes[place] = { outcome, error: asError(error) }
@@ -98,87 +104,58 @@ async function publishBatch(connection: Connection, batch: TopicBatch): Promise<
   for (const [place, first] of repeats) outcomes[place] = repeated(outcomes[first], records[first])
 }
 
-async function send(
-  connection: Connection,
-  topic: string,
-  values: readonly (string | number)[],
-): Promise<PublishReply | null> {
-  const row = await connection.database.inTurn<{ reply: PublishReply | null }>(
+async function sendMany(connection: Connection, records: readonly PublishRecord[]): Promise<PublishReply | null> {
+  const topic = records[0]?.topic ?? ''
+  const reply = await ask(
+    connection,
     'SELECT $S.publish_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS reply',
-    ...values,
+    columnsOf(topic, records),
   )
-  const reply = row?.reply ?? null
-  if (reply !== null && reply.bases !== null) {
-    connection.changes.announce([topic])
-    connection.notices.published(topic)
-    connection.upkeep.published(reply.limited)
-  }
+  announce(connection, topic, reply)
   return reply
 }
 
-function columnsOf(topic: string, records: readonly PublishRecord[]): (string | number)[] {
-  const partitions: number[] = []
-  const ranks: number[] = []
-  const counts = new Map<number, number>()
-  const ids: string[] = []
-  const sources: string[] = []
-  const types: string[] = []
-  const keys: string[] = []
-  const correlations: string[] = []
-  const bodies: string[] = []
-  for (const { partition, id, source, type, key, correlationId, body } of records) {
-    const rank = (counts.get(partition) ?? 0) + 1
-    counts.set(partition, rank)
-    partitions.push(partition)
-    ranks.push(rank)
-    ids.push(encodeName(id))
-    sources.push(encodeName(source))
-    types.push(encodeName(type))
-    keys.push(key === undefined ? NONE : encodeName(key))
-    correlations.push(correlationId === undefined ? NONE : encodeName(correlationId))
-    bodies.push(body)
-  }
-  return [
-    topic,
-    `{${partitions.join(',')}}`,
-    `{${ranks.join(',')}}`,
-    bornSince(records),
-    joined(ids),
-    joined(onlyOne(sources)),
-    joined(onlyOne(types)),
-    joined(keys),
-    joined(correlations.every((each) => each === NONE) ? [] : correlations),
-    joined(bodies),
-  ]
+/** Brings the event to those of this process who wait for it: they need not look for what is known here. */
+async function sendOne(connection: Connection, record: PublishRecord): Promise<PublishReply | null> {
+  const { topic, partition, id, source, type, key, correlationId, body } = record
+  const places = connection.standing.at(topic, partition)
+  const reply = await ask(
+    connection,
+    'SELECT $S.publish_one_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS reply',
+    [
+      topic,
+      partition,
+      bornSince([record]),
+      encodeName(id),
+      encodeName(source),
+      encodeName(type),
+      encodeOptional(key),
+      encodeOptional(correlationId),
+      body,
+      places.map(({ reader }) => reader.group),
+      places.map(({ token }) => token),
+      places.map(({ after }) => after),
+    ],
+  )
+  announce(connection, topic, reply)
+  const base = reply?.bases?.[partition]
+  if (base === undefined || reply?.recorded === undefined) return reply
+  const stored = { topic, partition, position: positionOf(base + 1), id, type, key, recordedAt: reply.recorded, body }
+  for (const n of reply.marked ?? []) places[n - 1]?.reader.bring(stored, base + 1)
+  return reply
 }
 
-function joined(column: readonly string[]): string {
-  return column.join(SEPARATOR)
+async function ask({ database }: Connection, text: string, values: readonly SqlValue[]): Promise<PublishReply | null> {
+  const row = await database.inTurn<{ reply: PublishReply | null }>(text, ...values)
+  return row?.reply ?? null
 }
 
-/** A column whose values are all the same travels as one of them. */
-function onlyOne(column: readonly string[]): readonly string[] {
-  return column.every((each) => each === column[0]) ? column.slice(0, 1) : column
+function announce({ changes, notices, upkeep }: Connection, topic: string, reply: PublishReply | null): void {
+  if (reply?.bases === undefined || reply.bases === null) return
+  changes.announce([topic])
+  notices.published(topic)
+  upkeep.published(reply.limited === true)
 }
-
-/** Columns travel as one text each: neither JSON nor an encoded name holds these two characters. */
-const SEPARATOR = '\x1f'
-const NONE = '\x1e'
-
-/** Clocks may differ by this much: an id made at a time is looked for in what was stored since an hour before. */
-const CLOCKS_DIFFER_MS = 3_600_000
-
-/** Since when the ids can have been stored: UUIDv7 tells when it was made, any other id may be as old as the log. */
-function bornSince(records: readonly PublishRecord[]): number {
-  let since = Infinity
-  for (const { id } of records) {
-    if (!UUID_7.test(id)) return 0
-    since = Math.min(since, Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16))
-  }
-  return Math.max(0, since - CLOCKS_DIFFER_MS)
-}
-
-const UUID_7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 /** Fills in what became of the records that were sent. */
 function note({ topic, records, outcomes }: TopicBatch, sent: readonly number[], reply: PublishReply | null): void {

@@ -1,9 +1,8 @@
-import type { HeartbeatOptions, Runtime, Timer } from '@millrace/core/driver'
+import type { HeartbeatOptions, Runtime, Timer, TopicChanges } from '@millrace/core/driver'
 import type { Database } from '../database/database.ts'
 import type { Settings } from '../settings.ts'
 import { createBackupBeats } from './backup-beats.ts'
 import type { Notices } from './notices.ts'
-import type { TopicChanges } from './topic-changes.ts'
 
 /**
  * One statement now and then for everything that must not stop: it counts up for the members of this process and looks whether the

@@ -4,12 +4,16 @@ import { countDeadLetters, deadLettersAmong, getDeadLetter, listDeadLetters } fr
 import { discard, putDeadLetters, requeue } from '../store/dead-letters.ts'
 import { findByCorrelation, findById } from '../store/find.ts'
 import { addToLane, settleLane, unpark } from '../store/lane.ts'
-import { dueEntries, laneCounts, laneKeys } from '../store/lane-view.ts'
+import { dueEntries, laneCounts, laneKeys, laneNext } from '../store/lane-view.ts'
 import { createLeaseStore } from '../store/leases.ts'
 import { createHandlerTransactions } from '../inbox/handler-transactions.ts'
 import { createInboxStore } from '../inbox/inbox.ts'
 import type { InboxPool } from '../inbox/inbox-pool.ts'
 import { createOutboxStore } from '../outbox/outbox.ts'
+import { createScheduleStore } from '../tasks/schedule-store.ts'
+import { createSettingStore } from '../tasks/setting-store.ts'
+import { createTaskAdmin } from '../tasks/task-admin.ts'
+import { createTaskStore } from '../tasks/task-store.ts'
 import type { Lifecycle } from './connection.ts'
 
 /** The stores over one schema. */
@@ -24,6 +28,7 @@ export function createStores({ current }: Lifecycle, inboxPool: InboxPool): Stor
       settle: async (changes) => settleLane(database(), changes),
       keys: async (query) => laneKeys(database(), query),
       unpark: async (key) => unpark(database(), key),
+      next: async (group) => laneNext(database(), group),
       counts: async (group) => laneCounts(database(), group),
     },
     deadLetters: {
@@ -41,5 +46,9 @@ export function createStores({ current }: Lifecycle, inboxPool: InboxPool): Stor
     },
     outbox: createOutboxStore(current, handlers),
     inbox: createInboxStore(current, inboxPool, handlers),
+    tasks: createTaskStore(current, handlers),
+    taskAdmin: createTaskAdmin(current),
+    schedules: createScheduleStore(current),
+    settings: createSettingStore(current),
   }
 }

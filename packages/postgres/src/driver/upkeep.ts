@@ -19,6 +19,8 @@ const IDLE_EVERY_MS = 120_000
 const SEGMENTS_EVERY_MS = 30_000
 /** While somebody reads in a long transaction no segment can be dropped, and each try holds up publishes for a moment. */
 const DROP_AGAIN_MS = 30_000
+/** When to try again after a failure, in milliseconds. */
+const FAILED_AGAIN_MS = 5_000
 
 export function createUpkeep({
   settings,
@@ -57,33 +59,39 @@ export function createUpkeep({
         if (!failed && !closed)
           runtime.log.warn('upkeep failed; it is tried again', { engine: database.where, error: String(error) })
         failed = true
-        return false
+        return Math.max(settings.retentionEveryMs, FAILED_AGAIN_MS)
       })
-      .then((more) => {
+      .then((nextMs) => {
         busy = false
-        const soon = more || again
+        const ms = again ? Math.min(nextMs, settings.retentionEveryMs) : nextMs
         again = false
-        within(soon ? settings.retentionEveryMs : IDLE_EVERY_MS)
+        within(ms)
       })
   }
 
-  /** Whether there may be more to do soon. */
-  async function upkeep(): Promise<boolean> {
-    const due = await database.rows<{ name: string; limited: boolean; rotate: boolean }>(
-      LOOK,
-      settings.segmentEvents,
-      settings.segmentAgeMs,
-    )
-    failed = false
+  /** Gives the milliseconds until there may be more to do. What fails for one topic keeps no other from its turn. */
+  async function upkeep(): Promise<number> {
+    const due = await database.rows<DueTopic>(LOOK, settings.segmentEvents, settings.segmentAgeMs)
+    const failures: unknown[] = []
     let dropped = 0
-    for (const { name, limited, rotate } of due) {
-      if (closed) return false
-      if (rotate)
-        await database.run('SELECT $S.rotate_1($1, $2, $3)', name, settings.segmentEvents, settings.segmentAgeMs)
-      if (limited) dropped += await dropOld(name)
+    for (const topic of due) {
+      if (closed) break
+      try {
+        dropped += await keep(topic)
+      } catch (error) {
+        failures.push(error)
+      }
     }
     while (!closed && runtime.monotonic() >= dropAfter && (await dropDoomed())) dropped += 1
-    return dropped > 0
+    if (failures.length > 0) throw failures[0]
+    failed = false
+    return dropped > 0 ? settings.retentionEveryMs : IDLE_EVERY_MS
+  }
+
+  async function keep({ name, limited, rotate }: DueTopic): Promise<number> {
+    if (rotate)
+      await database.run('SELECT $S.rotate_1($1, $2, $3)', name, settings.segmentEvents, settings.segmentAgeMs)
+    return limited ? dropOld(name) : 0
   }
 
   async function dropOld(topic: string): Promise<number> {
@@ -112,6 +120,13 @@ export function createUpkeep({
       timer?.cancel()
     },
   }
+}
+
+/** A topic that `LOOK` has found. */
+interface DueTopic {
+  readonly name: string
+  readonly limited: boolean
+  readonly rotate: boolean
 }
 
 const DROP_DOOMED = `

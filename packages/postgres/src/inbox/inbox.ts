@@ -57,7 +57,7 @@ const ADD = `
   SELECT m.same, EXISTS (SELECT 1 FROM added) AS added FROM marked m`
 /** Until the commit nobody can claim the partition, so that a lease that is held now is held then. */
 const HOLD_LEASE = `
-  SELECT 1 FROM $S.progress q WHERE q.token = $4 AND q.group_id = (SELECT id FROM $S.groups WHERE name = $1)
+  SELECT 1 FROM $S.progress q WHERE q.token = $S.live_token_1($4) AND q.group_id = (SELECT id FROM $S.groups WHERE name = $1)
     AND q.partition_id = (
       SELECT p.id FROM $S.partitions p JOIN $S.topics t ON t.id = p.topic WHERE t.name = $2 AND p.partition = $3)
   FOR SHARE OF q`

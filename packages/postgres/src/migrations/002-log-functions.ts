@@ -117,9 +117,9 @@ BEGIN
 END $$;
 
 CREATE FUNCTION $S.fetch_1(
-  p_topic text, p_partitions integer[], p_after bigint[], p_max integer, p_group text, p_tokens bigint[])
-RETURNS TABLE (n integer, seq bigint, recorded bigint, type text, id text, key text, body text) LANGUAGE plpgsql
-SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+  p_topic text, p_partitions integer[], p_after bigint[], p_max integer, p_group text, p_tokens bigint[], p_settled json)
+RETURNS TABLE (n integer, marked boolean, events text) LANGUAGE plpgsql
+SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   v_partitions integer[];
@@ -133,27 +133,32 @@ DECLARE
   v_taken bigint[];
   v_take bigint;
   v_hungry integer;
-  v_marked text;
+  v_marked integer[];
+  v_fenced text;
+  v_timeline bigint := $S.timeline_1();
   v_segment integer;
 BEGIN
-  SELECT array_agg(w.partition ORDER BY w.n), array_agg(p.id ORDER BY w.n),
-    array_agg(greatest(w.after, f.dropped) ORDER BY w.n), array_agg(w.token ORDER BY w.n),
-    array_agg(s.id ORDER BY w.n),
-    array_agg(coalesce((SELECT x.starts[w.partition + 1] FROM $S.segments x
-      WHERE x.topic = t.id AND x.id > s.id ORDER BY x.id LIMIT 1), p.head) ORDER BY w.n),
+  SELECT array_agg(o.partition), array_agg(o.id), array_agg(o.after), array_agg(o.token), array_agg(o.segment), array_agg(o.upto),
     array_agg(0::bigint)
   INTO v_partitions, v_ids, v_after, v_tokens, v_segments, v_upto, v_taken
-  FROM unnest(p_partitions, p_after, p_tokens) WITH ORDINALITY AS w(partition, after, token, n)
-  JOIN $S.topics t ON t.name = p_topic
-  JOIN $S.partitions p ON p.topic = t.id AND p.partition = w.partition
-  JOIN $S.floors f ON f.partition_id = p.id
-  CROSS JOIN LATERAL (SELECT $S.segment_of(t.id, w.partition, greatest(w.after, f.dropped) + 1) AS id) s
-  WHERE p.head > greatest(w.after, f.dropped);
-  IF v_ids IS NULL THEN RETURN; END IF;
+  FROM (
+    SELECT w.partition, p.id, a.after, w.token, s.id AS segment,
+      coalesce((SELECT x.starts[w.partition + 1] FROM $S.segments x WHERE x.topic = t.id AND x.id > s.id ORDER BY x.id LIMIT 1), p.head) AS upto
+    FROM unnest(p_partitions, p_after, p_tokens) WITH ORDINALITY AS w(partition, after, token, n)
+    JOIN $S.topics t ON t.name = p_topic
+    JOIN $S.partitions p ON p.topic = t.id AND p.partition = w.partition
+    JOIN $S.floors f ON f.partition_id = p.id
+    CROSS JOIN LATERAL (SELECT greatest(w.after, f.dropped) AS after) a
+    CROSS JOIN LATERAL (SELECT max(y.id) AS id FROM $S.segments y WHERE y.topic = t.id AND y.starts[w.partition + 1] <= a.after) s
+    WHERE p.head > a.after ORDER BY w.n) o;
+  IF v_ids IS NULL AND p_settled IS NULL THEN RETURN; END IF;
 
   -- An equal share for each partition, then what is left for those that have more.
   LOOP
-    SELECT count(*) INTO v_hungry FROM generate_subscripts(v_ids, 1) i WHERE v_after[i] + v_taken[i] < v_upto[i];
+    v_hungry := 0;
+    FOR i IN 1..coalesce(cardinality(v_ids), 0) LOOP
+      IF v_after[i] + v_taken[i] < v_upto[i] THEN v_hungry := v_hungry + 1; END IF;
+    END LOOP;
     EXIT WHEN v_hungry = 0 OR v_left <= 0;
     v_share := ceil(v_left::numeric / v_hungry);
     FOR i IN 1..cardinality(v_ids) LOOP
@@ -163,39 +168,58 @@ BEGIN
     END LOOP;
   END LOOP;
 
-  IF p_group IS NOT NULL THEN
+  IF p_tokens IS NOT NULL OR p_settled IS NOT NULL THEN
     PERFORM set_config('synchronous_commit', 'off', true);
-    PERFORM 1 FROM $S.progress q JOIN $S.groups g ON g.id = q.group_id
-    WHERE g.name = p_group AND q.partition_id = ANY (v_ids) ORDER BY q.partition_id FOR UPDATE OF q;
-    WITH marked AS (
-      UPDATE $S.progress q SET fetched_high = greatest(q.fetched_high, m.after + m.taken)
-      FROM unnest(v_ids, v_partitions, v_after, v_taken, v_tokens) AS m(id, partition, after, taken, token)
+    WITH given AS MATERIALIZED (
+      SELECT p.id, r.* FROM json_to_recordset(p_settled) AS r(
+        partition integer, token bigint, settled bigint, fetched_high bigint, ahead_count integer, ahead text,
+        attempts text, starting text)
+      LEFT JOIN $S.topics t ON t.name = p_topic
+      LEFT JOIN $S.partitions p ON p.topic = t.id AND p.partition = r.partition
+    ), fetched AS MATERIALIZED (
+      SELECT * FROM unnest(v_ids, v_partitions, v_after, v_taken, v_tokens) AS m(id, partition, after, taken, token)
+      WHERE p_tokens IS NOT NULL AND m.taken > 0
+    ), held AS MATERIALIZED (
+      SELECT q.group_id, q.partition_id, q.token FROM $S.progress q
       WHERE q.group_id = (SELECT g.id FROM $S.groups g WHERE g.name = p_group)
-        AND q.partition_id = m.id AND q.token = m.token AND m.taken > 0
-      RETURNING m.partition)
-    SELECT string_agg(m.partition::text, ',') INTO v_marked FROM marked m;
+        AND q.partition_id IN (SELECT r.id FROM given r UNION ALL SELECT m.id FROM fetched m) AND q.token >> 32 = v_timeline
+      ORDER BY q.partition_id FOR UPDATE OF q
+    ), done AS (
+      UPDATE $S.progress q SET settled = coalesce(r.settled, q.settled),
+        fetched_high = greatest(q.fetched_high, r.fetched_high, m.after + m.taken), ahead_count = coalesce(r.ahead_count, q.ahead_count),
+        ahead = coalesce(r.ahead, q.ahead), attempts = coalesce(r.attempts, q.attempts),
+        starting = CASE WHEN r.id IS NULL THEN q.starting ELSE r.starting END
+      FROM held h LEFT JOIN given r ON r.id = h.partition_id AND r.token = h.token
+        LEFT JOIN fetched m ON m.id = h.partition_id AND m.token = h.token
+      WHERE q.group_id = h.group_id AND q.partition_id = h.partition_id AND q.token = h.token AND (r.id IS NOT NULL OR m.id IS NOT NULL)
+      RETURNING r.partition AS settled, m.partition AS fetched)
+    SELECT (SELECT array_agg(d.fetched) FROM done d WHERE d.fetched IS NOT NULL),
+      (SELECT string_agg(r.partition::text, ',') FROM given r WHERE NOT EXISTS (SELECT 1 FROM done d WHERE d.settled = r.partition))
+    INTO v_marked, v_fenced;
+    IF p_settled IS NOT NULL THEN RETURN QUERY SELECT -1, false, v_fenced; END IF;
   END IF;
 
+  -- One text for each partition: hundreds of small rows cost more to send, to parse and to keep, and more columns more to plan, each time.
   FOR v_segment IN SELECT DISTINCT x FROM unnest(v_segments) x LOOP
     RETURN QUERY EXECUTE '
-      SELECT w.partition, e.seq, e.recorded, e.type, e.id, e.key, e.body
+      SELECT w.partition, w.partition = ANY ($7), e.events
       FROM unnest($1, $2, $3, $4, $5) AS w(partition, id, after, taken, segment)
       CROSS JOIN LATERAL (
-        SELECT * FROM $S.events e
-        WHERE e.segment = ' || v_segment || ' AND e.partition_id = w.id AND e.seq > w.after AND e.seq <= w.after + w.taken
-        ORDER BY e.seq) e
-      WHERE w.segment = $6 AND w.taken > 0'
-    USING v_partitions, v_ids, v_after, v_taken, v_segments, v_segment;
+        SELECT string_agg(concat_ws(chr(31), r.seq, r.recorded, r.type, r.id, coalesce(r.key, chr(30)), r.body), chr(31)) AS events
+        FROM (SELECT * FROM $S.events e
+          WHERE e.segment = ' || v_segment || ' AND e.partition_id = w.id AND e.seq > w.after AND e.seq <= w.after + w.taken
+          ORDER BY e.seq) r) e
+      WHERE w.segment = $6 AND w.taken > 0 AND e.events IS NOT NULL'
+    USING v_partitions, v_ids, v_after, v_taken, v_segments, v_segment, coalesce(v_marked, '{}');
   END LOOP;
-  IF v_marked IS NOT NULL THEN
-    RETURN QUERY SELECT -1, 0::bigint, 0::bigint, NULL::text, NULL::text, NULL::text, v_marked;
-  END IF;
 END $$;
 
 CREATE FUNCTION $S.settle_1(p_group text, p_topic text, p_rows json) RETURNS integer[] LANGUAGE plpgsql
 SET jit = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
-DECLARE v_fenced integer[];
+DECLARE
+  v_fenced integer[];
+  v_timeline bigint := $S.timeline_1();
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
   WITH given AS MATERIALIZED (
@@ -206,7 +230,7 @@ BEGIN
     LEFT JOIN $S.partitions p ON p.topic = t.id AND p.partition = r.partition
   ), held AS MATERIALIZED (
     SELECT q.group_id, q.partition_id FROM $S.progress q JOIN given r ON r.id = q.partition_id AND r.token = q.token
-    WHERE q.group_id = (SELECT g.id FROM $S.groups g WHERE g.name = p_group)
+    WHERE q.group_id = (SELECT g.id FROM $S.groups g WHERE g.name = p_group) AND q.token >> 32 = v_timeline
     ORDER BY q.partition_id FOR UPDATE OF q
   ), done AS (
     UPDATE $S.progress q SET settled = r.settled, fetched_high = greatest(q.fetched_high, r.fetched_high),

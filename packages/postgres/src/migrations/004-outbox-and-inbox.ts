@@ -87,7 +87,7 @@ AS $$
 BEGIN
   -- What a crash of the server takes of this is forwarded again, with the same ids.
   PERFORM set_config('synchronous_commit', 'off', true);
-  PERFORM 1 FROM $S.relay_lease l WHERE l.token = p_token AND l.owner IS NOT NULL FOR UPDATE;
+  PERFORM 1 FROM $S.relay_lease l WHERE l.token = $S.live_token_1(p_token) AND l.owner IS NOT NULL FOR UPDATE;
   IF NOT FOUND THEN RETURN false; END IF;
   DELETE FROM $S.outbox o WHERE o.n = ANY (p_done);
   UPDATE $S.outbox o SET attempts = o.attempts + 1, due = $S.now_ms() + (f.value ->> 1)::bigint,

@@ -23,7 +23,7 @@ export function createOutboxStore(current: () => Connection, handlers: HandlerTr
     observe: async () => leaseOf(await database().first<LeaseRow>('SELECT owner, token, count FROM $S.relay_lease')),
     async claim(owner, { token, count }) {
       const row = await database().first<{ token: number }>(
-        'UPDATE $S.relay_lease SET owner = $1, token = token + 1, count = 0 WHERE token = $2 AND count = $3 RETURNING token',
+        'UPDATE $S.relay_lease SET owner = $1, token = $S.next_token_1(), count = 0 WHERE token = $2 AND count = $3 RETURNING token',
         owner,
         token,
         count,
@@ -32,7 +32,7 @@ export function createOutboxStore(current: () => Connection, handlers: HandlerTr
     },
     renew: async (token) =>
       (await database().run(
-        'UPDATE $S.relay_lease SET count = count + 1 WHERE token = $1 AND owner IS NOT NULL',
+        'UPDATE $S.relay_lease SET count = count + 1 WHERE token = $S.live_token_1($1) AND owner IS NOT NULL',
         token,
       )) === 1,
     async release(token) {

@@ -93,10 +93,10 @@ function runDrizzle(tx: {
 
 /** Prisma hides `$connect` from the client of a transaction. */
 function runPrisma(tx: {
-  readonly $executeRawUnsafe?: unknown
+  readonly $queryRawUnsafe?: unknown
   readonly $connect?: unknown
 }): RunInTransaction | undefined {
-  const { $executeRawUnsafe: execute } = tx
+  const { $queryRawUnsafe: execute } = tx
   if (typeof execute !== 'function') return undefined
   if (typeof tx.$connect === 'function')
     throw invalid('the Prisma client is no transaction; pass the one that "$transaction(async (tx) => …)" gives')

@@ -1,7 +1,6 @@
-import type { ReadQuery, StoredRecord } from '@millrace/core/driver'
+import { positionOf, type ReadQuery, seqOf, type StoredRecord } from '@millrace/core/driver'
 import type { Database } from '../database/database.ts'
 import { decodeName, decodeOptional, encodeOptional } from '../name-codec.ts'
-import { positionOf, seqOf } from '../position.ts'
 import { unknownTopic } from './topics.ts'
 
 /** Positions looked at in one go when a type or key is looked for. */

@@ -1,8 +1,17 @@
-import type { DeadLetter, DeadLetterCount, DeadLetterQuery, EventPlace } from '@millrace/core/driver'
+import {
+  type DeadLetter,
+  type DeadLetterCount,
+  deadLetterOf,
+  type DeadLetterQuery,
+  type DeadLetterRow,
+  type EventPlace,
+  numberOfLetter,
+  positionOf,
+  seqOf,
+} from '@millrace/core/driver'
 import type { Database, SqlValue } from '../database/database.ts'
-import { encodeName } from '../name-codec.ts'
-import { positionOf, seqOf } from '../position.ts'
-import { type DeadLetterRow, deadLetterOf, numberOfLetter, SELECT_DEAD_LETTER } from './dead-letter-row.ts'
+import { decodeName, encodeName } from '../name-codec.ts'
+import { SELECT_DEAD_LETTER } from './select-dead-letter.ts'
 
 /** Newest first. */
 export async function listDeadLetters(database: Database, query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
@@ -26,12 +35,12 @@ export async function listDeadLetters(database: Database, query: DeadLetterQuery
     `${SELECT_DEAD_LETTER} ${condition} ORDER BY d.n DESC LIMIT $1`,
     ...values,
   )
-  return rows.map(deadLetterOf)
+  return rows.map((row) => deadLetterOf(row, decodeName))
 }
 
 export async function getDeadLetter(database: Database, id: string): Promise<DeadLetter | undefined> {
   const row = await database.first<DeadLetterRow>(`${SELECT_DEAD_LETTER} WHERE d.n = $1`, numberOfLetter(id))
-  return row === undefined ? undefined : deadLetterOf(row)
+  return row === undefined ? undefined : deadLetterOf(row, decodeName)
 }
 
 /** Which of these positions are dead-lettered already from their first delivery. */

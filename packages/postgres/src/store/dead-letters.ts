@@ -1,8 +1,16 @@
-import type { DeadLetter, NewDeadLetter, NewLaneEntry, StoredRecord } from '@millrace/core/driver'
+import {
+  type DeadLetter,
+  deadLetterOf,
+  type DeadLetterRow,
+  type NewDeadLetter,
+  type NewLaneEntry,
+  numberOfLetter,
+  seqOf,
+  type StoredRecord,
+} from '@millrace/core/driver'
 import type { Database, Sql, SqlValue } from '../database/database.ts'
 import { decodeName, encodeName, encodeOptional } from '../name-codec.ts'
-import { seqOf } from '../position.ts'
-import { type DeadLetterRow, deadLetterOf, numberOfLetter, SELECT_DEAD_LETTER } from './dead-letter-row.ts'
+import { SELECT_DEAD_LETTER } from './select-dead-letter.ts'
 import { type GroupPlace, groupPlaceOf, lockToken } from './fence.ts'
 import { insertEntries, takeEntry } from './lane.ts'
 import { orderKeyOf, refreshLaneKeys, setParked } from './lane-keys.ts'
@@ -28,13 +36,17 @@ export async function putDeadLetters(
   { token, park }: { readonly token: number; readonly park: boolean },
 ): Promise<'stored' | 'fenced'> {
   return database.transaction(async (sql) => {
-    const places = new Map<NewDeadLetter, GroupPlace>()
+    const places = new Map<string, GroupPlace>()
+    const nameOf = ({ group, topic, partition }: NewDeadLetter): string => JSON.stringify([group, topic, partition])
     for (const letter of letters) {
+      if (places.has(nameOf(letter))) continue
       const place = await groupPlaceOf(sql, letter)
       if (!(await lockToken(sql, place, token))) return 'fenced'
-      places.set(letter, place)
+      places.set(nameOf(letter), place)
     }
-    for (const [letter, place] of places) {
+    for (const letter of letters) {
+      const place = places.get(nameOf(letter))
+      if (place === undefined) continue
       await putOne(sql, letter, place)
       await takeEntry(sql, place, letter)
       if (park && letter.laneKey !== undefined) await setParked(sql, place, letter.laneKey, true)
@@ -124,7 +136,7 @@ async function takeOne(sql: Sql, id: string, onTaken: OnTaken): Promise<boolean>
   const n = numberOfLetter(id)
   const row = await sql.first<DeadLetterRow>(`${SELECT_DEAD_LETTER} WHERE d.n = $1 FOR UPDATE OF d`, n)
   if (row === undefined) return false
-  const letter = deadLetterOf(row)
+  const letter = deadLetterOf(row, decodeName)
   const place = await groupPlaceOf(sql, letter)
   // The partition's row orders this with what its owner does to the same keys.
   await sql.rows(

@@ -22,10 +22,10 @@ export async function groupPlaceOf(
   return row ?? { groupId: 0, partitionId: 0 }
 }
 
-/** Whether the partition's lease is still the one of this token; if so, it stays so until the transaction ends. */
+/** Whether the partition's lease is still the one of this token, given on this timeline; if so, it stays so until the transaction ends. */
 export async function lockToken(sql: Sql, { groupId, partitionId }: GroupPlace, token: number): Promise<boolean> {
   const row = await sql.first(
-    'SELECT 1 FROM $S.progress WHERE group_id = $1 AND partition_id = $2 AND token = $3 FOR UPDATE',
+    'SELECT 1 FROM $S.progress WHERE group_id = $1 AND partition_id = $2 AND token = $S.live_token_1($3) FOR UPDATE',
     groupId,
     partitionId,
     token,

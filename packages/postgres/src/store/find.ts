@@ -1,7 +1,6 @@
-import type { StoredRecord } from '@millrace/core/driver'
+import { positionOf, type StoredRecord } from '@millrace/core/driver'
 import type { Database } from '../database/database.ts'
 import { decodeName, decodeOptional, encodeName, encodeOptional } from '../name-codec.ts'
-import { positionOf } from '../position.ts'
 
 const MOST_BY_ID = 100
 /** Events that are held, with their topic and partition; what remains of removed topics is left out by the joins. */

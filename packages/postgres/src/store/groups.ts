@@ -1,6 +1,5 @@
-import { MillraceError, type StartAt } from '@millrace/core/driver'
+import { MillraceError, seqOf, type StartAt } from '@millrace/core/driver'
 import type { Database, Sql } from '../database/database.ts'
-import { seqOf } from '../position.ts'
 import { unknownTopic } from './topics.ts'
 
 interface Place {
@@ -23,7 +22,7 @@ export async function ensureGroup(
     const starts = await startSeqs(sql, places, from)
     await sql.run(
       `INSERT INTO $S.progress (group_id, partition_id, settled, token)
-       SELECT $1, w.id, w.settled, nextval('$S.tokens') FROM unnest($2::int[], $3::bigint[]) AS w(id, settled)
+       SELECT $1, w.id, w.settled, $S.next_token_1() FROM unnest($2::int[], $3::bigint[]) AS w(id, settled)
        WHERE NOT EXISTS (SELECT 1 FROM $S.progress q WHERE q.group_id = $1 AND q.partition_id = w.id)
        ORDER BY w.id ON CONFLICT DO NOTHING`,
       groupId,
@@ -47,7 +46,7 @@ export async function seek(database: Database, group: string, topic: string, to:
       throw new MillraceError('group_unknown', `The group "${group}" does not read the topic "${topic}".`)
     }
     await sql.run(
-      `UPDATE $S.progress q SET token = nextval('$S.tokens'), owner = NULL, clean = true, settled = w.settled,
+      `UPDATE $S.progress q SET token = $S.next_token_1(), owner = NULL, clean = true, settled = w.settled,
          fetched_high = 0, ahead_count = 0, ahead = '[]', attempts = '[]', starting = NULL
        FROM unnest($2::int[], $3::bigint[]) AS w(id, settled) WHERE q.group_id = $1 AND q.partition_id = w.id`,
       groupId,

@@ -1,6 +1,5 @@
-import { MillraceError, type PartitionLag } from '@millrace/core/driver'
+import { decodeRanges, MillraceError, optionalPosition, type PartitionLag } from '@millrace/core/driver'
 import type { Database } from '../database/database.ts'
-import { decodeRanges, optionalPosition } from '../progress-codec.ts'
 import { unknownTopic } from './topics.ts'
 
 interface LagRow {

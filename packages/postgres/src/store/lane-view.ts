@@ -1,7 +1,13 @@
-import type { LaneCounts, LaneEntry, LaneKey, NewLaneEntry } from '@millrace/core/driver'
+import {
+  type LaneCounts,
+  type LaneEntry,
+  type LaneKey,
+  type LaneNext,
+  type NewLaneEntry,
+  positionOf,
+} from '@millrace/core/driver'
 import type { Database } from '../database/database.ts'
-import { decodeName, decodeOptional } from '../name-codec.ts'
-import { positionOf } from '../position.ts'
+import { decodeName, decodeOptional, encodeName } from '../name-codec.ts'
 
 const ENTRY_ID_WIDTH = 16
 
@@ -86,25 +92,27 @@ function entryOf(row: EntryRow, { group, topic, partition }: PlaceQuery): LaneEn
 /** The keys of a partition that have entries or are parked. */
 export async function laneKeys(
   database: Database,
-  { group, topic, partition }: PlaceQuery,
+  { group, topic, partition, only }: PlaceQuery & { readonly only?: readonly string[] },
 ): Promise<ReadonlyMap<string, LaneKey>> {
   const rows = await database.arrays<[key: string, waiting: number, parked: boolean]>(
-    `SELECT lane_key, waiting, parked FROM $S.lane_keys WHERE ${PLACE} AND lane_key IS NOT NULL`,
+    `SELECT lane_key, waiting, parked FROM $S.lane_keys WHERE ${PLACE} AND lane_key IS NOT NULL
+     ${only === undefined ? '' : 'AND order_key = ANY ($4::text[])'}`,
     group,
     topic,
     partition,
+    ...(only === undefined ? [] : [only.map((key) => `k${encodeName(key)}`)]),
   )
   return new Map(rows.map(([key, waiting, parked]) => [decodeName(key), { waiting, parked }]))
 }
 
 /** How many entries a group has in all, are due, and are parked. */
 export async function laneCounts(database: Database, group: string): Promise<LaneCounts> {
-  const row = await database.first<{ waiting: number; parked: number; keys: number; next: number | null; due: number }>(
+  const row = await database.first<{ waiting: number; parked: number; keys: number; due: number }>(
     `WITH clock AS MATERIALIZED (SELECT $S.now_ms() AS now), own AS (
        SELECT k.* FROM $S.lane_keys k WHERE k.group_id = (SELECT id FROM $S.groups WHERE name = $1))
      SELECT coalesce(sum(o.waiting), 0)::bigint AS waiting,
        coalesce(sum(o.waiting) FILTER (WHERE o.parked), 0)::bigint AS parked,
-       count(o.lane_key) AS keys, CASE WHEN min(o.ready_at) IS NOT NULL THEN greatest(0, min(o.ready_at) - (SELECT now FROM clock)) END AS next, (
+       count(o.lane_key) AS keys, (
          SELECT count(*) FROM (
            SELECT max(l.due) OVER (PARTITION BY l.partition_id, l.order_key ORDER BY l.seq, l.entry) AS reached
            FROM own k JOIN $S.lane l USING (group_id, partition_id, order_key), clock c WHERE k.ready_at <= c.now) r, clock c
@@ -117,6 +125,20 @@ export async function laneCounts(database: Database, group: string): Promise<Lan
     due: row?.due ?? 0,
     parked: row?.parked ?? 0,
     keys: row?.keys ?? 0,
-    nextDueMs: row?.next ?? undefined,
   }
+}
+
+/** Whether a group has anything in its lane, and when the first of it is due: one look into an index for each partition. */
+export async function laneNext(database: Database, group: string): Promise<LaneNext> {
+  const row = await database.first<{ held: boolean; due: number | null }>(
+    `WITH own AS MATERIALIZED (SELECT id FROM $S.groups WHERE name = $1), soonest AS (
+       SELECT min(f.first) AS first FROM own g JOIN $S.progress p ON p.group_id = g.id CROSS JOIN LATERAL (
+         SELECT min(k.ready_at) AS first FROM $S.lane_keys k
+         WHERE k.group_id = p.group_id AND k.partition_id = p.partition_id AND k.ready_at IS NOT NULL) f)
+     SELECT EXISTS (SELECT 1 FROM $S.lane_keys k, own g WHERE k.group_id = g.id) AS held,
+       CASE WHEN s.first IS NOT NULL THEN greatest(0, s.first - $S.now_ms()) END AS due
+     FROM soonest s`,
+    group,
+  )
+  return { isEmpty: row?.held !== true, dueInMs: row?.due ?? undefined }
 }

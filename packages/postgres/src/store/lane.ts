@@ -1,45 +1,67 @@
-import { type LaneChanges, MillraceError, type NewLaneEntry } from '@millrace/core/driver'
+import { type LaneChanges, MillraceError, type NewLaneEntry, seqOf } from '@millrace/core/driver'
 import type { Database, Sql } from '../database/database.ts'
+import { stateOf } from '../database/postgres-error.ts'
 import { encodeName, encodeOptional } from '../name-codec.ts'
-import { seqOf } from '../position.ts'
-import { type GroupPlace, groupPlaceOf, lockToken } from './fence.ts'
+import { type GroupPlace, groupPlaceOf } from './fence.ts'
 import { orderKeyOf, refreshLaneKeys, setParked } from './lane-keys.ts'
 
 /** Adds entries, all or nothing. Throws `lane_full`, `group_unknown`, `topic_unknown`. */
 export async function addToLane(
   database: Database,
   entries: readonly NewLaneEntry[],
-  { token, capacity }: { readonly token?: number; readonly capacity: number },
+  options: { readonly token?: number; readonly capacity: number },
 ): Promise<'added' | 'fenced'> {
+  const places = await byPlace(database, entries)
+  const [only] = places
+  if (only !== undefined && places.length === 1) return (await addAll(database, only, options)) ? 'added' : 'fenced'
   return database
     .transaction(async (sql) => {
-      for (const { place, first, entries: own } of await byPlace(sql, entries)) {
-        if (place.groupId === 0) throw new MillraceError('group_unknown', `The group "${first.group}" does not exist.`)
-        if (place.partitionId === 0) {
-          throw new MillraceError('topic_unknown', `The topic "${first.record.topic}" has no such partition.`)
-        }
+      for (const place of places) {
         // A refusal in the middle throws away what was written before it.
-        if (token !== undefined && !(await lockToken(sql, place, token))) throw FENCED
-        await insertEntries(sql, place, own)
-        const parked = own.flatMap(({ reason, laneKey }) =>
-          reason === 'parked' && laneKey !== undefined ? [laneKey] : [],
-        )
-        for (const laneKey of new Set(parked)) await setParked(sql, place, laneKey, true)
-        await refreshLaneKeys(sql, place, [...new Set(own.map(orderKeyOf))])
-        await requireRoom(sql, place.groupId, first.group, capacity)
+        if (!(await addAll(sql, place, options))) throw FENCED
       }
       return 'added' as const
     })
     .catch(fencedOr)
 }
 
-/** Writes entries of one place; one whose event waits already is left as it is. */
-export async function insertEntries(
+/** Adds entries of one place in one statement; false when the lease has moved on. */
+async function addAll(
   sql: Sql,
-  { groupId, partitionId }: GroupPlace,
-  entries: readonly NewLaneEntry[],
-): Promise<void> {
-  const rows = entries.map((entry) => ({
+  { place, first, entries }: PlacedEntries,
+  { token, capacity }: { readonly token?: number; readonly capacity: number },
+): Promise<boolean> {
+  if (place.groupId === 0) throw new MillraceError('group_unknown', `The group "${first.group}" does not exist.`)
+  if (place.partitionId === 0) {
+    throw new MillraceError('topic_unknown', `The topic "${first.record.topic}" has no such partition.`)
+  }
+  try {
+    const row = await sql.first<{ added: boolean }>(
+      'SELECT $S.add_to_lane_1($1, $2, $3, $4, $5) AS added',
+      place.groupId,
+      place.partitionId,
+      token ?? null,
+      Math.min(capacity, Number.MAX_SAFE_INTEGER),
+      JSON.stringify(entries.map(rowOf)),
+    )
+    return row?.added === true
+  } catch (error) {
+    const cause = error instanceof MillraceError ? error.cause : undefined
+    if (!(cause instanceof Error) || stateOf(cause) !== 'MRFUL') throw error
+    throw laneFull(first.group, Number(cause.message), capacity)
+  }
+}
+
+function laneFull(group: string, held: number, capacity: number): MillraceError {
+  return new MillraceError(
+    'lane_full',
+    `The side lane of the group "${group}" would hold ${held} entries; its capacity is ${capacity}.`,
+    { retriable: true, facts: { held, capacity } },
+  )
+}
+
+function rowOf(entry: NewLaneEntry): object {
+  return {
     seq: seqOf(entry.record.position),
     generation: entry.generation,
     lane_key: encodeOptional(entry.laneKey),
@@ -53,7 +75,15 @@ export async function insertEntries(
     key: encodeOptional(entry.record.key),
     recorded: entry.record.recordedAt,
     body: entry.record.body,
-  }))
+  }
+}
+
+/** Writes entries of one place; one whose event waits already is left as it is. */
+export async function insertEntries(
+  sql: Sql,
+  { groupId, partitionId }: GroupPlace,
+  entries: readonly NewLaneEntry[],
+): Promise<void> {
   await sql.run(
     `INSERT INTO $S.lane (group_id, partition_id, seq, generation, lane_key, order_key, due, attempts, first_failed, reason,
        event_id, type, key, recorded, body)
@@ -66,7 +96,7 @@ export async function insertEntries(
      ORDER BY r.n ON CONFLICT DO NOTHING`,
     groupId,
     partitionId,
-    JSON.stringify(rows),
+    JSON.stringify(entries.map(rowOf)),
   )
 }
 
@@ -90,48 +120,26 @@ export async function takeEntry(
   )
 }
 
-/** Removes, postpones and parks under the token, all or nothing. */
+/** Removes, postpones and parks under the token, all or nothing, in one statement. */
 export async function settleLane(database: Database, changes: LaneChanges): Promise<'done' | 'fenced'> {
-  return database.transaction(async (sql) => {
-    const place = await groupPlaceOf(sql, changes)
-    if (!(await lockToken(sql, place, changes.token))) return 'fenced'
-    const touched = new Set<string>()
-    const touch = (rows: readonly { order_key: string }[]): void => {
-      for (const { order_key: orderKey } of rows) touched.add(orderKey)
-    }
-    if (changes.done.length > 0) {
-      touch(
-        await sql.rows<{ order_key: string }>(
-          `DELETE FROM $S.lane WHERE entry = ANY ($3::bigint[]) AND group_id = $1 AND partition_id = $2 RETURNING order_key`,
-          place.groupId,
-          place.partitionId,
-          changes.done.map(numberOfEntry),
-        ),
-      )
-    }
-    if (changes.postponed.length > 0) {
-      touch(
-        await sql.rows<{ order_key: string }>(
-          `UPDATE $S.lane l SET due = $S.now_ms() + ceil(r.delay)::bigint, attempts = r.attempts, first_failed = r.first_failed
-           FROM json_to_recordset($3::json) AS r(entry bigint, delay float8, attempts integer, first_failed bigint)
-           WHERE l.entry = r.entry AND l.group_id = $1 AND l.partition_id = $2 RETURNING l.order_key`,
-          place.groupId,
-          place.partitionId,
-          JSON.stringify(
-            changes.postponed.map(({ entryId, delayMs, attempts, firstFailedAt }) => ({
-              entry: numberOfEntry(entryId),
-              delay: delayMs,
-              attempts,
-              first_failed: firstFailedAt,
-            })),
-          ),
-        ),
-      )
-    }
-    for (const laneKey of changes.park ?? []) await setParked(sql, place, laneKey, true)
-    await refreshLaneKeys(sql, place, [...touched])
-    return 'done'
-  })
+  const { group, topic, partition, token, done, postponed, park = [] } = changes
+  const later = postponed.map(({ entryId, delayMs, attempts, firstFailedAt }) => ({
+    entry: numberOfEntry(entryId),
+    delay: delayMs,
+    attempts,
+    first_failed: firstFailedAt,
+  }))
+  const row = await database.first<{ done: boolean }>(
+    'SELECT $S.settle_lane_1($1, $2, $3, $4, $5, $6, $7) AS done',
+    group,
+    topic,
+    partition,
+    token,
+    done.map(numberOfEntry),
+    later.length === 0 ? null : JSON.stringify(later),
+    park.map(encodeName),
+  )
+  return row?.done === true ? 'done' : 'fenced'
 }
 
 /** The number of an entry's id; 0, which no row has, for what is none. */
@@ -168,17 +176,6 @@ async function byPlace(sql: Sql, entries: readonly NewLaneEntry[]): Promise<Plac
   }
   return [...places.values()].sort(
     (one, other) => one.place.groupId - other.place.groupId || one.place.partitionId - other.place.partitionId,
-  )
-}
-
-async function requireRoom(sql: Sql, groupId: number, group: string, capacity: number): Promise<void> {
-  const row = await sql.first<{ held: number }>('SELECT lane_entries AS held FROM $S.groups WHERE id = $1', groupId)
-  const held = row?.held ?? 0
-  if (held <= capacity) return
-  throw new MillraceError(
-    'lane_full',
-    `The side lane of the group "${group}" would hold ${held} entries; its capacity is ${capacity}.`,
-    { retriable: true, facts: { held, capacity } },
   )
 }
 

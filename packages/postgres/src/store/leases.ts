@@ -1,6 +1,13 @@
-import type { GroupFilter, GroupView, LeaseStore, MemberInfo, PartitionLease } from '@millrace/core/driver'
+import {
+  decodeProgress,
+  type GroupFilter,
+  type GroupView,
+  type LeaseStore,
+  type MemberInfo,
+  type PartitionLease,
+  type ProgressRow,
+} from '@millrace/core/driver'
 import type { Connection } from '../driver/connection.ts'
-import { decodeProgress, type ProgressRow } from '../progress-codec.ts'
 import { createGroup } from './groups.ts'
 
 /** Members and leases: each step is one statement, which checks what was observed. */
@@ -35,8 +42,8 @@ export function createLeaseStore(current: () => Connection): LeaseStore {
       const row = await current().database.first<ProgressRow & { token: number; was_clean: boolean }>(
         `WITH held AS (
            SELECT q.group_id, q.partition_id, q.clean FROM $S.progress q WHERE ${OF_PLACE}
-             AND q.owner IS NOT DISTINCT FROM $5 AND q.token = $6 FOR UPDATE)
-         UPDATE $S.progress q SET owner = $4, token = nextval('$S.tokens'), clean = false FROM held h
+             AND ${OWNER} IS NOT DISTINCT FROM $5 AND q.token = $6 FOR UPDATE OF q)
+         UPDATE $S.progress q SET owner = $4, token = $S.next_token_1(), clean = false FROM held h
          WHERE q.group_id = h.group_id AND q.partition_id = h.partition_id
          RETURNING q.token, h.clean AS was_clean, q.settled, q.fetched_high, q.ahead_count, q.ahead, q.attempts, q.starting`,
         group,
@@ -50,7 +57,7 @@ export function createLeaseStore(current: () => Connection): LeaseStore {
     },
     async giveBack({ group, topic, partition, token, clean }) {
       const changed = await current().database.run(
-        `UPDATE $S.progress q SET owner = NULL, clean = $5 WHERE ${OF_PLACE} AND q.token = $4`,
+        `UPDATE $S.progress q SET owner = NULL, clean = $5 WHERE ${OF_PLACE} AND q.token = $S.live_token_1($4)`,
         group,
         topic,
         partition,
@@ -65,6 +72,9 @@ export function createLeaseStore(current: () => Connection): LeaseStore {
 
 const REMOVE_MEMBER = 'WITH gone AS (DELETE FROM $S.members'
 const FREE = 'UPDATE $S.progress q SET owner = NULL FROM gone WHERE q.owner = gone.member'
+
+/** Whoever has a lease of another timeline owns nothing on this one. */
+const OWNER = 'CASE WHEN q.token >> 32 = (SELECT $S.timeline_1()) THEN q.owner END'
 
 /** The row of a group ($1) in a partition ($2, $3). */
 const OF_PLACE = `
@@ -94,7 +104,7 @@ const OBSERVE = `
     (SELECT coalesce(json_agg(json_build_object('member', m.member, 'group', m.group_name, 'label', m.label,
        'filterEpoch', m.filter_epoch, 'count', coalesce(b.count, m.count)) ORDER BY m.member), '[]')
      FROM $S.members m LEFT JOIN beaten b ON b.member = m.member WHERE m.group_name = $1) AS members,
-    (SELECT coalesce(json_agg(json_build_object('topic', t.name, 'partition', p.partition, 'owner', q.owner,
+    (SELECT coalesce(json_agg(json_build_object('topic', t.name, 'partition', p.partition, 'owner', ${OWNER},
        'token', q.token) ORDER BY t.name, p.partition), '[]')
      FROM $S.progress q JOIN $S.partitions p ON p.id = q.partition_id JOIN $S.topics t ON t.id = p.topic
      WHERE q.group_id = (SELECT id FROM $S.groups WHERE name = $1)) AS partitions,

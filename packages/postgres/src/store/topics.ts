@@ -1,4 +1,11 @@
-import { type GroupInfo, MillraceError, type Retention, type TopicInfo, type TopicOptions } from '@millrace/core/driver'
+import {
+  type GroupInfo,
+  type Listing,
+  MillraceError,
+  type Retention,
+  type TopicInfo,
+  type TopicOptions,
+} from '@millrace/core/driver'
 import type { Database, Sql } from '../database/database.ts'
 
 const DEFAULT_PARTITIONS = 16
@@ -53,20 +60,20 @@ export async function removeTopic(database: Database, topic: string): Promise<vo
 }
 
 /** All topics and groups by name. */
-export async function list(database: Database): Promise<{
-  readonly topics: readonly TopicInfo[]
-  readonly groups: readonly GroupInfo[]
-}> {
-  const [topics, groups] = await Promise.all([
+export async function list(database: Database): Promise<Listing> {
+  const [topics, [rest]] = await Promise.all([
     readTopics(database, null),
-    database.rows<GroupInfo>(
-      `SELECT g.name AS "group", (SELECT coalesce(json_agg(n.name ORDER BY n.name), '[]') FROM (
-         SELECT DISTINCT t.name FROM $S.progress r JOIN $S.partitions p ON p.id = r.partition_id
-         JOIN $S.topics t ON t.id = p.topic WHERE r.group_id = g.id) n) AS topics
-       FROM $S.groups g ORDER BY g.name`,
+    database.rows<{ readonly timeline: number; readonly groups: readonly GroupInfo[] }>(
+      `SELECT $S.timeline_1() AS timeline, (SELECT coalesce(json_agg(o), '[]') FROM (
+         SELECT g.name AS "group", (SELECT coalesce(json_agg(n.name ORDER BY n.name), '[]') FROM (
+           SELECT DISTINCT t.name FROM $S.progress r JOIN $S.partitions p ON p.id = r.partition_id
+           JOIN $S.topics t ON t.id = p.topic WHERE r.group_id = g.id) n) AS topics
+         FROM $S.groups g ORDER BY g.name) o) AS groups`,
     ),
   ])
-  return { topics, groups }
+  // 0 where it cannot be told, -1 on a standby.
+  const { timeline = 0, groups = [] } = rest ?? {}
+  return { topics, groups, ...(timeline > 0 ? { timeline: String(timeline) } : {}) }
 }
 
 async function readTopics(sql: Sql, topic: string | null): Promise<readonly TopicInfo[]> {

@@ -2,7 +2,7 @@ import { MillraceError, type Runtime } from '@millrace/core/driver'
 import { createKeys, type Keys } from '../keys.ts'
 import type { Settings } from '../settings.ts'
 import { createDeadlines } from './deadlines.ts'
-import type { RedisLink } from './link.ts'
+import type { RedisLink, Word } from './link.ts'
 import { isReply, redisError } from './redis-error.ts'
 import type { Script } from './script.ts'
 
@@ -18,8 +18,10 @@ export interface Connection {
   readonly where: string
   /** Throws `closed` and `engine_*`. Waits for a lost connection to come back, within the deadline. */
   call(args: readonly string[], key: string | undefined): Promise<unknown>
-  /** Runs a script; the first key decides the server. */
-  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>
+  /** Runs a script; the first key decides the server. Waits for a lost connection at most `patienceMs` where that is given. */
+  run(script: Script, keys: readonly string[], args: readonly Word[], patienceMs?: number): Promise<unknown>
+  /** What the connection last failed with, until it is back. */
+  readonly trouble: MillraceError | undefined
   /** Whether closing has begun: whoever waits gives up. */
   readonly closing: boolean
   /** Called whenever the connection is back after it was lost. */
@@ -66,9 +68,9 @@ export function createConnection(
     },
   })
 
-  async function untilReady(): Promise<void> {
+  async function untilReady(patienceMs: number): Promise<void> {
     const deadline = Promise.withResolvers<never>()
-    const timer = runtime.setTimer(() => deadline.reject(notConnected()), settings.callTimeoutMs)
+    const timer = runtime.setTimer(() => deadline.reject(notConnected()), Math.min(patienceMs, settings.callTimeoutMs))
     try {
       while (!link.ready) {
         if (closing) throw closedError(where)
@@ -85,8 +87,8 @@ export function createConnection(
       : redisError(lastError, where)
   }
 
-  async function send(args: readonly string[], key: string | undefined): Promise<unknown> {
-    if (!link.ready) await untilReady()
+  async function send(args: readonly Word[], key: string | undefined, patienceMs = Infinity): Promise<unknown> {
+    if (!link.ready) await untilReady(patienceMs)
     try {
       return await deadlines.guard(link.send(args, key))
     } catch (error) {
@@ -109,19 +111,22 @@ export function createConnection(
         throw redisError(error, where)
       }
     },
-    async run({ source, sha, ordered }, keys, args) {
+    async run({ source, sha, ordered }, keys, args, patienceMs) {
       if (closing) throw closedError(where)
       const rest = [String(keys.length), ...keys, ...args]
       try {
-        if (!ordered) return await send(['EVALSHA', sha, ...rest], keys[0])
+        if (!ordered) return await send(['EVALSHA', sha, ...rest], keys[0], patienceMs)
       } catch (error) {
         if (!isReply(error) || !(error as Error).message.startsWith('NOSCRIPT')) throw redisError(error, where)
       }
       try {
-        return await send(['EVAL', source, ...rest], keys[0])
+        return await send(['EVAL', source, ...rest], keys[0], patienceMs)
       } catch (error) {
         throw redisError(error, where)
       }
+    },
+    get trouble() {
+      return lastError === undefined ? undefined : redisError(lastError, where)
     },
     get closing() {
       return closing

@@ -28,7 +28,7 @@ function link(client: IoredisClient, own: boolean): RedisLink & Subscriber {
       if (client.status === 'wait') await client.connect()
       else await client.call('PING')
     },
-    send: ([command = '', ...args]) => client.call(command, ...args),
+    send: ([command = '', ...args]) => client.call(String(command), ...args),
     listen: (listener) => void listeners.push(listener),
     reset() {
       if (own) client.disconnect(true)

@@ -23,10 +23,13 @@ export interface IoredisClient {
   disconnect(reconnect?: boolean): void
   on(event: string, listener: (...values: unknown[]) => void): unknown
   off(event: string, listener: (...values: unknown[]) => void): unknown
-  call(command: string, ...args: string[]): Promise<unknown>
+  call(command: string, ...args: Word[]): Promise<unknown>
   subscribe(channel: string): Promise<unknown>
   duplicate(): unknown
 }
+
+/** A word of a command: text, or text that is encoded as UTF-8 already. */
+export type Word = string | Buffer
 
 /** The few things that the driver asks of a client library: raw commands in, raw replies out. */
 export interface RedisLink {
@@ -39,7 +42,7 @@ export interface RedisLink {
   /** Opens what is not open. Rejects with the client's own error. */
   connect(): Promise<void>
   /** Sends a command; `key` decides the server of a cluster. Rejects with the client's or the server's error. */
-  send(args: readonly string[], key: string | undefined): Promise<unknown>
+  send(args: readonly Word[], key: string | undefined): Promise<unknown>
   /** Called when the link becomes ready after it was not, and with each error of the connection. */
   listen(listener: LinkListener): void
   /** Drops a connection that does not answer and opens another, if it is the driver's own. */

@@ -1,4 +1,4 @@
-import type { LinkListener, NodeRedisClient, RedisLink, Subscriber } from './link.ts'
+import type { LinkListener, NodeRedisClient, RedisLink, Subscriber, Word } from './link.ts'
 
 /** The kinds of clients of node-redis, told apart by how they send. */
 export interface NodeRedisKind<Client extends NodeRedisClient> {
@@ -10,7 +10,9 @@ export interface NodeRedisKind<Client extends NodeRedisClient> {
   opened?(client: Client): Promise<unknown>
   /** The pause after so many attempts to open a connection anew, for clients that give up by themselves. */
   pause?(retries: number): Promise<void>
-  send(client: Client, args: readonly string[], key: string | undefined): Promise<unknown>
+  /** Says better than the library what an error of the connection means. Default: as it is. */
+  explain?(error: unknown): Error
+  send(client: Client, args: readonly Word[], key: string | undefined): Promise<unknown>
 }
 
 /** A link over clients of node-redis that the driver makes itself. */
@@ -29,7 +31,7 @@ export function ownNodeRedisLink<Client extends NodeRedisClient>(kind: NodeRedis
       if (isCurrent() && connected) for (const { onReady } of listeners) onReady()
     })
     made.on('error', (error) => {
-      if (isCurrent()) for (const { onError } of listeners) onError(error as Error)
+      if (isCurrent()) tell(error)
     })
     return made
   }
@@ -41,7 +43,9 @@ export function ownNodeRedisLink<Client extends NodeRedisClient>(kind: NodeRedis
       return connected && !closed && (client.isReady ?? client.isOpen ?? true)
     },
     async connect() {
-      await client.connect()
+      await client.connect().catch((error: unknown) => {
+        throw explained(error)
+      })
       everConnected = true
       connected = true
     },
@@ -68,12 +72,21 @@ export function ownNodeRedisLink<Client extends NodeRedisClient>(kind: NodeRedis
     },
   }
 
+  function explained(error: unknown): Error {
+    return kind.explain?.(error) ?? (error as Error)
+  }
+
+  function tell(error: unknown): void {
+    const told = explained(error)
+    for (const { onError } of listeners) onError(told)
+  }
+
   async function reopen(retries: number): Promise<void> {
     const opened = client
     try {
       await opened.connect()
     } catch (error) {
-      for (const { onError } of listeners) onError(error as Error)
+      tell(error)
       void destroy(opened)
       // A client of a cluster gives up when no node answers, and never tries again by itself.
       await kind.pause?.(retries)

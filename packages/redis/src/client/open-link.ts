@@ -5,6 +5,7 @@ import { ioredisLink } from './ioredis-link.ts'
 import type { RedisClient, RedisLink } from './link.ts'
 import { givenNodeRedisLink, ownNodeRedisLink } from './node-redis-link.ts'
 import { readUrl } from './read-url.ts'
+import { createSentinelErrors } from './sentinel-error.ts'
 
 const LONGEST_PAUSE_MS = 2_000
 
@@ -53,6 +54,7 @@ async function ownLink(settings: Settings, runtime: Runtime): Promise<RedisLink>
       clustered: false,
       keepsOrder: false,
       pause,
+      explain: createSentinelErrors(place),
       make: (keepTrying) =>
         library.createSentinel({
           name: place.master,

@@ -66,6 +66,7 @@ export function capabilitiesOf(
     lag: { level: 'native' },
     processes: { level: 'native' },
     size: { level: 'native', bounds: { maxBytes } },
+    smallBatches: durability !== 'fsync' && waitReplicas === 0,
   }
 }
 

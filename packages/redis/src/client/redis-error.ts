@@ -77,8 +77,8 @@ const REPLIES: Readonly<Record<string, Meaning>> = {
   },
 }
 
-/** The typed error for what a client or a server said; `where` names the server without secrets. */
-export function redisError(error: unknown, where: string): MillraceError {
+/** The typed error for what a client or a server said; `where` names the server without secrets, `isAnswer` that the server said it. */
+export function redisError(error: unknown, where: string, isAnswer: boolean = isReply(error)): MillraceError {
   if (isMillraceError(error)) return error
   const text = error instanceof Error ? error.message : String(error)
   const word = firstWord(text)
@@ -112,7 +112,7 @@ export function redisError(error: unknown, where: string): MillraceError {
       { cause: bare(error), facts: { reply: 'ERR' } },
     )
   }
-  if (isReply(error)) {
+  if (isAnswer) {
     return new MillraceError('internal', `${where} answered with an error: ${text.slice(0, 200)}`, {
       cause: bare(error),
       facts: { reply: word },
@@ -143,7 +143,7 @@ function detailOf(word: string, text: string): string {
 }
 
 /** What clients add to their errors, such as the arguments of the command, may be the body of an event: it is left out. */
-function bare(error: unknown): unknown {
+export function bare(error: unknown): unknown {
   if (!(error instanceof Error)) return undefined
   const kept: Error & { code?: unknown } = new Error(error.message)
   kept.name = error.name

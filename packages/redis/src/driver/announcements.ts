@@ -24,7 +24,9 @@ export function hearAnnouncements(link: RedisLink & Subscriber, options: Announc
   const heads = new Map<string, readonly number[]>()
   const changes: TopicChanges = createTopicChanges((topic) => {
     link
-      .subscribe(keys.channel(topic), (partition) => changes.announce(topic, Number(partition)))
+      .subscribe(keys.channel(topic), (partitions) => {
+        for (const partition of partitions.split(',')) changes.announce(topic, Number(partition))
+      })
       // What was appended before the subscription stood was announced to nobody.
       .then(() => changes.announce(topic, undefined))
       .catch((error: unknown) => {

@@ -12,6 +12,7 @@ import { createRecovery } from '../log/recovery.ts'
 import { createSweeper, type Sweeper } from '../log/sweeper.ts'
 import type { Settings } from '../settings.ts'
 import { hearAnnouncements } from './announcements.ts'
+import { hearTaskChanges, type TaskChanges } from '../tasks/task-changes.ts'
 import type { TopicChanges } from './topic-changes.ts'
 
 /** Everything of an engine that is open. */
@@ -19,6 +20,7 @@ export interface Session {
   readonly redis: Connection
   readonly registry: Registry
   readonly changes: TopicChanges
+  readonly taskChanges: TaskChanges
   readonly heartbeats: Heartbeats
   readonly log: LogWriter
   readonly sweeper: Sweeper
@@ -84,12 +86,14 @@ async function openSession(
     const recovery = createRecovery(redis, registry)
     await recovery.begin()
     const changes = hearAnnouncements(subscriber, { redis, registry, recovery, ended: ended.signal })
+    const taskChanges = hearTaskChanges(subscriber, redis, ended.signal)
     const sweeper = createSweeper(redis, registry)
     const heartbeats = startHeartbeats(redis)
     return {
       redis,
       registry,
       changes,
+      taskChanges,
       heartbeats,
       log: createLogWriter({ redis, registry, onLimited: sweeper.hint, onMissing: recovery.look }),
       sweeper,
@@ -111,14 +115,16 @@ async function openSession(
   }
 }
 
-async function connectWithin(link: RedisLink, { runtime, settings, where }: Connection): Promise<void> {
+async function connectWithin(link: RedisLink, redis: Connection): Promise<void> {
+  const { runtime, settings, where } = redis
   const late = Promise.withResolvers<never>()
   const timer = runtime.setTimer(
     () =>
       late.reject(
-        new MillraceError('engine_unreachable', `${where} has not answered for ${settings.connectTimeoutMs} ms.`, {
-          retriable: true,
-        }),
+        redis.trouble ??
+          new MillraceError('engine_unreachable', `${where} has not answered for ${settings.connectTimeoutMs} ms.`, {
+            retriable: true,
+          }),
       ),
     settings.connectTimeoutMs,
   )

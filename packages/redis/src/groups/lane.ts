@@ -1,8 +1,8 @@
-import { type LaneCounts, type LaneKey, type LaneStore, MillraceError } from '@millrace/core/driver'
+import { type LaneKey, type LaneNext, type LaneStore, MillraceError } from '@millrace/core/driver'
 import type { Connection } from '../client/connection.ts'
 import { placeName } from '../keys.ts'
 import { pairsOf } from '../log/registry.ts'
-import { ADD_TO_LANE, LANE_COUNTS, LANE_DUE, LANE_KEYS, SETTLE_LANE, UNPARK } from '../scripts/lane.ts'
+import { ADD_TO_LANE, LANE_COUNTS, LANE_DUE, LANE_KEYS, LANE_NEXT, SETTLE_LANE, UNPARK } from '../scripts/lane.ts'
 import { decodeEntry, encodeRest, identityOf, keyOfQueue, queueOf } from './lane-entry.ts'
 
 /** The side lanes of groups, each in one slot. */
@@ -55,9 +55,11 @@ export function createLaneStore(redis: Connection, lanes: LaneWatch): LaneStore 
       lanes.changed(group)
       return outcome === 'fenced' ? 'fenced' : 'done'
     },
-    async keys({ group, topic, partition }) {
+    async keys({ group, topic, partition, only }) {
+      if (only?.length === 0) return new Map()
       const { keys, prefix } = keysOf(group)
-      const reply = await redis.run(LANE_KEYS, keys, [prefix, placeName(topic, partition)])
+      const names = (only ?? []).map(queueOf)
+      const reply = await redis.run(LANE_KEYS, keys, [prefix, placeName(topic, partition), ...names])
       const [sizes, parked] = reply as readonly [unknown, readonly string[]]
       const found = new Map<string, LaneKey>()
       for (const [name, size] of pairsOf(sizes)) found.set(keyOfQueue(name), { waiting: Number(size), parked: false })
@@ -72,13 +74,18 @@ export function createLaneStore(redis: Connection, lanes: LaneWatch): LaneStore 
       await redis.run(UNPARK, keys, [prefix, placeName(topic, partition), queueOf(key)])
       lanes.changed(group)
     },
-    counts: (group) =>
-      lanes.counts(group, async () => {
+    next: (group) =>
+      lanes.next(group, async () => {
         const { keys, prefix } = keysOf(group)
-        const reply = (await redis.run(LANE_COUNTS, keys, [prefix])) as readonly number[]
-        const [waiting = 0, due = 0, parked = 0, known = 0, next = -1] = reply
-        return { waiting, due, parked, keys: known, nextDueMs: next < 0 ? undefined : next }
+        const [held = 0, dueIn = -1] = (await redis.run(LANE_NEXT, keys, [prefix])) as readonly number[]
+        return { isEmpty: held === 0, dueInMs: dueIn < 0 ? undefined : dueIn }
       }),
+    async counts(group) {
+      const { keys, prefix } = keysOf(group)
+      const reply = (await redis.run(LANE_COUNTS, keys, [prefix])) as readonly number[]
+      const [waiting = 0, due = 0, parked = 0, known = 0] = reply
+      return { waiting, due, parked, keys: known }
+    },
   }
 }
 
@@ -86,30 +93,30 @@ export function createLaneStore(redis: Connection, lanes: LaneWatch): LaneStore 
 export interface LaneWatch {
   /** This process has changed the lane of the group. */
   changed(group: string): void
-  counts(group: string, look: () => Promise<LaneCounts>): Promise<LaneCounts>
+  next(group: string, look: () => Promise<LaneNext>): Promise<LaneNext>
 }
 
 /** How long a lane that was empty is taken for empty, in milliseconds: what another process puts in is seen that late. */
 const EMPTY_FOR_MS = 5_000
+const EMPTY: LaneNext = { isEmpty: true, dueInMs: undefined }
 
 export function createLaneWatch(redis: Connection): LaneWatch {
-  const empty = new Map<string, { readonly counts: LaneCounts; readonly until: number }>()
+  const emptyUntil = new Map<string, number>()
   const changes = new Map<string, number>()
   return {
     changed(group) {
-      empty.delete(group)
+      emptyUntil.delete(group)
       changes.set(group, (changes.get(group) ?? 0) + 1)
     },
-    async counts(group, look) {
-      const known = empty.get(group)
-      if (known !== undefined && redis.runtime.monotonic() < known.until && !redis.closing) return known.counts
+    async next(group, look) {
+      const until = emptyUntil.get(group)
+      if (until !== undefined && redis.runtime.monotonic() < until && !redis.closing) return EMPTY
       const before = changes.get(group)
-      const counts = await look()
-      const isEmpty = counts.waiting === 0 && counts.keys === 0
-      if (isEmpty && changes.get(group) === before) {
-        empty.set(group, { counts, until: redis.runtime.monotonic() + EMPTY_FOR_MS })
-      } else empty.delete(group)
-      return counts
+      const next = await look()
+      if (next.isEmpty && changes.get(group) === before) {
+        emptyUntil.set(group, redis.runtime.monotonic() + EMPTY_FOR_MS)
+      } else emptyUntil.delete(group)
+      return next
     },
   }
 }

@@ -5,7 +5,7 @@ import { pairsOf, type Registry } from '../log/registry.ts'
 import { CLAIM, GIVE_BACK, JOIN, OBSERVE, PUT_FILTER, REMOVE_MEMBER } from '../scripts/groups.ts'
 import { beatOrder, type BeatOrder, type Heartbeats } from './heartbeats.ts'
 import { createLiveness, type Liveness } from './liveness.ts'
-import { decodeProgress } from './progress.ts'
+import { decodeProgress, withMark } from './progress.ts'
 
 /** Members and leases of groups; all keys of a group are in one slot, so that each step is one script. */
 export function createLeaseStore(redis: Connection, registry: Registry, heartbeats: Heartbeats): LeaseStore {
@@ -59,12 +59,13 @@ export function createLeaseStore(redis: Connection, registry: Registry, heartbea
       return view
     },
     async claim({ group, topic, partition, member, expectedOwner = '', expectedToken }) {
-      const { leases, progress } = redis.keys.group(group)
+      const { leases, progress, marks } = redis.keys.group(group)
       const place = placeName(topic, partition)
-      const won = await redis.run(CLAIM, [leases, progress], [place, member, expectedOwner, String(expectedToken)])
+      const args = [place, member, expectedOwner, String(expectedToken)]
+      const won = await redis.run(CLAIM, [leases, progress, marks], args)
       if (!Array.isArray(won)) return undefined
-      const [token, clean, stored] = won as [string, string, string]
-      return { token: Number(token), clean: clean === '1', progress: decodeProgress(stored) }
+      const [token, clean, stored, mark] = won as [string, string, string, string | null]
+      return { token: Number(token), clean: clean === '1', progress: withMark(decodeProgress(stored), mark) }
     },
     async giveBack({ group, topic, partition, token, clean }) {
       const { leases } = redis.keys.group(group)

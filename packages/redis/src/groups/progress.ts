@@ -1,4 +1,5 @@
 import type { Progress } from '@millrace/core/driver'
+import { positionOfId } from '../position.ts'
 
 /** Progress as a hash keeps it: JSON with short names, positions as they are. */
 interface Stored {
@@ -36,4 +37,12 @@ export function decodeProgress(text: string): Progress {
     attempts: f.map(([position, attempts, firstFailedAt]) => ({ position, attempts, firstFailedAt })),
     ...(b === undefined ? {} : { starting: { position: b[0], deaths: b[1] } }),
   }
+}
+
+/** Progress with the mark that a fetch has stored beside it: the stream id of what was fetched last, null where none has. */
+export function withMark(progress: Progress, mark: string | null): Progress {
+  if (mark === null) return progress
+  const position = positionOfId(mark)
+  const { fetchedHigh } = progress
+  return fetchedHigh !== undefined && fetchedHigh >= position ? progress : { ...progress, fetchedHigh: position }
 }

@@ -21,6 +21,6 @@ export async function removeGroup(
 
 /** Forgets what a group knows of a topic; its dead letters stay. */
 export async function forgetTopic(redis: Connection, group: string, places: readonly string[]): Promise<void> {
-  const { leases, progress, lane, laneIds, lanePrefix } = redis.keys.group(group)
-  await redis.run(FORGET_PLACES, [leases, progress, lane, laneIds], [lanePrefix, ...places])
+  const { leases, progress, marks, lane, laneIds, lanePrefix } = redis.keys.group(group)
+  await redis.run(FORGET_PLACES, [leases, progress, lane, laneIds, marks], [lanePrefix, ...places])
 }

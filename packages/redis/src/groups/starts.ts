@@ -39,8 +39,8 @@ export async function seekGroup(
   const topic = await registry.topic(name)
   await groupProgress(redis, group, topic)
   await withTrimHeld(redis, [topic], async () => {
-    const { leases, progress } = redis.keys.group(group)
-    await redis.run(MOVE_GROUP, [leases, progress], await startArgs(redis, [topic], to))
+    const { leases, progress, marks } = redis.keys.group(group)
+    await redis.run(MOVE_GROUP, [leases, progress, marks], await startArgs(redis, [topic], to))
   })
 }
 
@@ -79,29 +79,30 @@ async function lagOf(
     next = last + 1
     before = to
   }
-  const oldest = lag === 0 ? undefined : await firstAfter(redis, { topic, partition, after: before })
+  const oldest = lag === 0 ? undefined : await recordedAfter(redis, { topic, partition, after: before })
   return {
     partition,
     head: headOf(state),
     settled: progress?.settled,
     lag,
     exact: true,
-    oldestUnsettledAt: oldest === undefined ? undefined : timeOf(oldest),
+    oldestUnsettledAt: oldest,
   }
 }
 
-async function firstAfter(
+/** When the first event after a position was recorded: as all of its entry. */
+async function recordedAfter(
   redis: Connection,
   {
     topic,
     partition,
     after,
   }: { readonly topic: string; readonly partition: number; readonly after: Position | undefined },
-): Promise<Position | undefined> {
+): Promise<number | undefined> {
   const { log } = redis.keys.partition(topic, partition)
   const from = after === undefined ? '-' : `(${idOf(after)}`
   const [entry] = (await redis.call(['XRANGE', log, from, '+', 'COUNT', '1'], log)) as readonly Entry[]
-  return entry === undefined ? undefined : positionOfId(entry[0])
+  return entry === undefined ? undefined : timeOf(positionOfId(entry[0]))
 }
 
 /** Place and progress of each partition, as the scripts take them. */

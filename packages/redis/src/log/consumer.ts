@@ -13,7 +13,7 @@ export function createConsumer(
   { changes, ended }: { readonly changes: TopicChanges; readonly ended: AbortSignal },
   { topic, group, partitions }: ConsumeOptions,
 ): Consumer {
-  const readings = createPartitionReadings(redis, topic, partitions)
+  const readings = createPartitionReadings(redis, { topic, group, partitions })
   const closing = new AbortController()
   let wake: (() => void) | undefined
   const unlisten = partitions.length === 0 ? () => {} : changes.listen(topic, onChange)
@@ -26,16 +26,16 @@ export function createConsumer(
   async function next(
     max: number,
     paused: ReadonlySet<number> | undefined,
-    stop: AbortSignal,
+    { marks, stop }: { readonly marks: boolean; readonly stop: AbortSignal },
   ): Promise<StoredRecord[]> {
     while (!stop.aborted) {
       const records = readings.take(max, paused)
       if (records.length > 0) {
         // While the caller works on these, the next ones are on their way; what fails is read again when it is waited for.
-        readings.read(max, paused)?.catch(() => undefined)
+        readings.read(max, paused, marks)?.catch(() => undefined)
         return records
       }
-      const reading = readings.read(max, paused)
+      const reading = readings.read(max, paused, marks)
       if (reading === undefined) await until(new Promise<void>((resolve) => (wake = resolve)), stop)
       else await until(reading, stop)
       wake = undefined
@@ -44,16 +44,17 @@ export function createConsumer(
   }
 
   return {
-    async fetch({ max, paused, signal }) {
+    async fetch({ max, paused, signal, mark = false }) {
       if (redis.closing || closing.signal.aborted) return []
       const stop = AbortSignal.any([ended, closing.signal, ...(signal === undefined ? [] : [signal])])
       try {
-        return await next(max, paused, stop)
+        return await next(max, paused, { marks: mark, stop })
       } catch (error) {
         if (stop.aborted || redis.closing) return []
         throw error
       }
     },
+    marked: readings.marked,
     async settle(progress) {
       if (redis.closing) throw closedError(redis.where)
       if (progress.length === 0) return { fenced: [] }

@@ -1,6 +1,7 @@
 import type { LogIndex, StoredRecord } from '@millrace/core/driver'
 import type { Connection } from '../client/connection.ts'
-import { type Entry, escapeText, readHeader, recordOf } from '../entry.ts'
+import { type Entry, escapeText, type Origin, recordsOf } from '../entry.ts'
+import { bucketOf, entriesIn } from '../id-bucket.ts'
 import type { Registry } from './registry.ts'
 
 const MOST_BY_ID = 100
@@ -17,60 +18,51 @@ export function createLogIndex(redis: Connection, registry: Registry): LogIndex 
     return (await Promise.all(places.map(([topic, partition]) => look(topic, partition)))).flat()
   }
 
-  async function entriesAt(topic: string, partition: number, ids: readonly string[]): Promise<readonly Found[]> {
+  /** The events of entries that are wanted. */
+  async function recordsAt(
+    topic: string,
+    partition: number,
+    entries: readonly string[],
+    isWanted: (origin: Origin) => boolean,
+  ): Promise<readonly StoredRecord[]> {
     const { log } = redis.keys.partition(topic, partition)
-    const replies = await Promise.all(ids.map((id) => redis.call(['XRANGE', log, id, id], log)))
+    const replies = await Promise.all(entries.map((id) => redis.call(['XRANGE', log, id, id], log)))
     return (replies as readonly (readonly Entry[])[])
       .flat()
-      .map((entry) => ({ record: recordOf(topic, partition, entry), header: readHeader(entry[1][1] ?? '') }))
+      .flatMap((entry) => recordsOf(topic, partition, entry, isWanted))
   }
 
-  function byId(id: string): Promise<readonly Found[]> {
+  function byId(id: string, isWanted: (origin: Origin) => boolean): Promise<StoredRecord[]> {
+    const place = bucketOf(id)
     return inEach(async (topic, partition) => {
       const { ids } = redis.keys.partition(topic, partition)
-      const places = await redis.call(['HGET', ids, escapeText(id)], ids)
-      if (typeof places !== 'string') return []
-      return entriesAt(
-        topic,
-        partition,
-        places.split('\n').filter((_, at, all) => at % 2 === 0 && at < all.length - 1),
-      )
+      const held = await redis.call(['HGET', ids, place.bucket], ids)
+      if (typeof held !== 'string') return []
+      return recordsAt(topic, partition, entriesIn(held, place), (origin) => origin.id === id && isWanted(origin))
     })
   }
 
   return {
     async byId(id, source) {
-      return (await byId(id))
-        .filter(({ header }) => source === undefined || header.source === source)
-        .slice(0, MOST_BY_ID)
-        .map(({ record }) => record)
+      return (await byId(id, (origin) => source === undefined || origin.source === source)).slice(0, MOST_BY_ID)
     },
     async byCorrelation(correlationId, limit) {
       const flow = escapeText(correlationId)
       const [roots, members] = await Promise.all([
-        byId(correlationId),
+        byId(correlationId, (origin) => origin.correlationId === undefined),
         inEach(async (topic, partition) => {
           const { flows } = redis.keys.partition(topic, partition)
           const range = ['ZRANGEBYLEX', flows, `[${flow}\n`, `(${flow}\u000b`, 'LIMIT', '0', String(limit)]
           const found = (await redis.call(range, flows)) as readonly string[]
-          return entriesAt(
-            topic,
-            partition,
-            found.map((member) => member.slice(flow.length + 1)),
-          )
+          const entries = found.map((member) => member.slice(flow.length + 1))
+          return recordsAt(topic, partition, entries, (origin) => origin.correlationId === correlationId)
         }),
       ])
-      return [...roots.filter(({ header }) => header.correlationId === undefined), ...members]
-        .map(({ record }) => record)
+      return [...roots, ...members]
         .toSorted(
           (a, b) => a.recordedAt - b.recordedAt || a.partition - b.partition || (a.position < b.position ? -1 : 1),
         )
         .slice(0, limit)
     },
   }
-}
-
-interface Found {
-  readonly record: StoredRecord
-  readonly header: ReturnType<typeof readHeader>
 }

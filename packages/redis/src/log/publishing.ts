@@ -1,42 +1,21 @@
-import {
-  abortedError,
-  isMillraceError,
-  MillraceError,
-  type PublishOutcome,
-  type PublishRecord,
-} from '@millrace/core/driver'
-import { type Connection, isOutcomeUnknown } from '../client/connection.ts'
-import { headerOf } from '../entry.ts'
-import { positionOfId } from '../position.ts'
-import { PUBLISH } from '../scripts/publish.ts'
-import { ensurePartitions, type Registry, type Topic, topicUnknown } from './registry.ts'
-import { type Room, roomOf, UNLIMITED } from './room.ts'
+import { abortedError, MillraceError, type PublishOutcome, type PublishRecord } from '@millrace/core/driver'
+import { closedError, isOutcomeUnknown } from '../client/connection.ts'
+import { append, type Appended, type AppendingOptions } from './appending.ts'
+import { ensurePartitions, type Topic, topicUnknown } from './registry.ts'
+import { type Call, callsOf, isLimited, type Share, sharesOf } from './shares.ts'
 
 /** Stores records; a failure is an outcome, never thrown. */
 export interface LogWriter {
   publish(records: readonly PublishRecord[], signal: AbortSignal | undefined): Promise<readonly PublishOutcome[]>
 }
 
-export interface LogWriterOptions {
-  readonly redis: Connection
-  readonly registry: Registry
-  /** Something was stored in a topic that has limits. */
-  readonly onLimited: (topic: string) => void
+export interface LogWriterOptions extends AppendingOptions {
   /** A topic that was there is gone: perhaps everything is. */
   readonly onMissing: (topic: string) => Promise<void>
 }
 
-/** What goes to one partition: indexes into the batch. */
-interface Share {
-  readonly topic: Topic
-  readonly partition: number
-  readonly indexes: number[]
-}
-
-/** Records of one script call: it holds the server for some milliseconds at most. */
-const MOST_AT_ONCE = 500
-
 type Outcomes = (PublishOutcome | undefined)[]
+type Topics = ReadonlyMap<string, Topic | Error>
 
 export function createLogWriter(options: LogWriterOptions): LogWriter {
   const { redis, registry } = options
@@ -46,42 +25,39 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
    * a cap, whose room the next one has to know.
    */
   const turns = new Map<string, Promise<unknown>>()
-  /** The end of the last look at topics: who asks for an unknown one is not overtaken by who need not. */
-  let sorted: Promise<unknown> = Promise.resolve()
+  /** The end of the last look for topics while there is one: who asks for an unknown one is not overtaken by who need not. */
+  let looked: Promise<unknown> | undefined
 
   async function publish(records: readonly PublishRecord[]): Promise<readonly PublishOutcome[]> {
     const outcomes: Outcomes = records.map(() => undefined)
-    const sorting = sorted.then(() => sharesOf(records, outcomes))
-    sorted = sorting
-    const shares = await sorting
-    await Promise.all(shares.map((share) => send(share, records, outcomes)))
+    const isKnown = looked === undefined && records.every(({ topic }) => registry.known(topic) !== undefined)
+    const looking = isKnown ? undefined : look(records)
+    const topics = looking === undefined ? undefined : await looking
+    if (looked === looking) looked = undefined
+    const shares = sharesOf(records, (record, index) => {
+      const topic = topics === undefined ? registry.known(record.topic) : topics.get(record.topic)
+      const error = sizeError(record.body) ?? placeError(record, topic)
+      if (error === undefined) return topic as Topic
+      outcomes[index] = rejected(error)
+      return undefined
+    })
+    await Promise.all(callsOf(redis, shares).map((call) => send(call, records, outcomes)))
     return outcomes.map((outcome) => outcome ?? rejected(new MillraceError('internal', 'A record was left out.')))
   }
 
-  async function sharesOf(records: readonly PublishRecord[], outcomes: Outcomes): Promise<readonly Share[]> {
-    const shares = new Map<string, Map<number, Share>>()
-    for (const [index, record] of records.entries()) {
-      const tooLarge = sizeError(record.body)
-      const topic = registry.known(record.topic) ?? (await loaded(record.topic))
-      if (topic instanceof Error || tooLarge !== undefined) {
-        outcomes[index] = rejected(tooLarge ?? (topic as Error))
-        continue
-      }
-      if (!(record.partition >= 0 && record.partition < topic.partitions)) {
-        outcomes[index] = rejected(partitionUnknown(record, topic))
-        continue
-      }
-      let ofTopic = shares.get(record.topic)
-      if (ofTopic === undefined) shares.set(record.topic, (ofTopic = new Map()))
-      const share = ofTopic.get(record.partition)
-      if (share === undefined) ofTopic.set(record.partition, { topic, partition: record.partition, indexes: [index] })
-      else share.indexes.push(index)
-    }
-    return [...shares.values()].flatMap((ofTopic) => [...ofTopic.values()].flatMap(inParts))
+  /** The topics of records, or why there are none, when all that began to look before have done so. */
+  function look(records: readonly PublishRecord[]): Promise<Topics> {
+    const looking = (looked ?? Promise.resolve()).then(() => topicsOf(records))
+    looked = looking
+    return looking
   }
 
-  async function loaded(topic: string): Promise<Topic | Error> {
-    return registry.topic(topic).catch((error: Error) => error)
+  async function topicsOf(records: readonly PublishRecord[]): Promise<Topics> {
+    const topics = new Map<string, Topic | Error>()
+    for (const { topic } of records) {
+      if (!topics.has(topic)) topics.set(topic, await registry.topic(topic).catch((error: Error) => error))
+    }
+    return topics
   }
 
   function sizeError(body: string): MillraceError | undefined {
@@ -94,72 +70,60 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
     })
   }
 
-  async function send(share: Share, records: readonly PublishRecord[], outcomes: Outcomes): Promise<void> {
-    const limited = isLimited(share.topic)
-    if (redis.keepsOrder && !limited) return sendNow(share, records, outcomes)
-    const place = limited ? share.topic.topic : `${share.topic.topic}/${share.partition}`
-    const turn = (turns.get(place) ?? Promise.resolve()).then(() => sendNow(share, records, outcomes))
+  async function send(call: Call, records: readonly PublishRecord[], outcomes: Outcomes): Promise<void> {
+    const [{ topic, partition }] = call
+    const limited = isLimited(topic)
+    if (redis.keepsOrder && !limited) return sendNow(call, records, outcomes)
+    const place = limited ? topic.topic : `${topic.topic}/${partition}`
+    const turn = (turns.get(place) ?? Promise.resolve()).then(() => sendNow(call, records, outcomes))
     turns.set(place, turn)
     await turn
     if (turns.get(place) === turn) turns.delete(place)
   }
 
-  /** Sends a share; settles when each of its records has an outcome. */
-  async function sendNow(share: Share, records: readonly PublishRecord[], outcomes: Outcomes): Promise<void> {
-    try {
-      let reply = await append(share, records)
-      if (reply[0] === 'stale') {
-        reply = await append(await renewed(share), records)
-        if (reply[0] === 'stale') throw topicUnknown(share.topic.topic)
+  /** Sends shares; settles when each of their records has an outcome. */
+  async function sendNow(call: Call, records: readonly PublishRecord[], outcomes: Outcomes): Promise<void> {
+    const appended = await append(options, call, records).catch((error: MillraceError) => call.map(() => error))
+    const again: Promise<void>[] = []
+    for (const [at, share] of call.entries()) {
+      const one = appended[at]
+      if (one === 'stale') again.push(sendAgain(share, records, outcomes))
+      else note(share, one, outcomes)
+    }
+    if (again.length > 0) await Promise.all(again)
+  }
+
+  /** Sends a share with what the registry says now: the topic was removed and made again, or the database was flushed. */
+  async function sendAgain(
+    { topic: { topic }, partition, indexes }: Share,
+    records: readonly PublishRecord[],
+    outcomes: Outcomes,
+  ): Promise<void> {
+    const share = await renewed()
+    const [appended] =
+      share instanceof Error
+        ? [share]
+        : await append(options, [share], records).catch((error: MillraceError) => [error])
+    const one = appended === 'stale' ? topicUnknown(topic) : appended
+    note({ indexes }, one, outcomes)
+
+    async function renewed(): Promise<Share | MillraceError> {
+      try {
+        registry.forget(topic)
+        await options.onMissing(topic)
+        const now = await registry.topic(topic)
+        if (partition >= now.partitions) return topicUnknown(topic)
+        await ensurePartitions(redis, now)
+        return { topic: now, partition, indexes }
+      } catch (error) {
+        return error as MillraceError
       }
-      readReply(share, reply, outcomes)
-    } catch (error) {
-      const outcome = isOutcomeUnknown(error) || mayPass(error) ? 'unknown' : 'rejected'
-      for (const index of share.indexes) outcomes[index] = { outcome, error: error as Error }
     }
-  }
-
-  async function append({ topic, partition, indexes }: Share, records: readonly PublishRecord[]): Promise<Reply> {
-    const { log, meta, ids, flows } = redis.keys.partition(topic.topic, partition)
-    const room = isLimited(topic) ? await roomOf(redis, registry, topic) : UNLIMITED
-    const args = [topic.incarnation, redis.keys.channel(topic.topic), String(partition), ...textOf(room)]
-    for (const index of indexes) {
-      const record = records[index]
-      if (record !== undefined) args.push(headerOf(record), record.body)
-    }
-    const reply = (await redis.run(PUBLISH, [log, meta, ids, flows], args)) as Reply
-    if (isLimited(topic)) options.onLimited(topic.topic)
-    if (reply[0] !== 'stale') await replicated(log)
-    return reply
-  }
-
-  /** Waits until as many replicas as asked for have what was appended. */
-  async function replicated(log: string): Promise<void> {
-    const { waitReplicas, callTimeoutMs } = redis.settings
-    if (waitReplicas === 0) return
-    const waiting = redis.call(['WAIT', String(waitReplicas), String(Math.ceil(callTimeoutMs / 2))], log)
-    const has = Number(await waiting.catch((error: unknown) => Promise.reject(notConfirmed(error))))
-    if (has >= waitReplicas) return
-    throw new MillraceError(
-      'engine_unreachable',
-      `${redis.where} has the events, but ${has} replicas of the ${waitReplicas} asked for had them in time.`,
-      { retriable: true, facts: { sent: true, replicas: has } },
-    )
-  }
-
-  /** The share with what the registry says now: the topic was removed and made again, or the database was flushed. */
-  async function renewed({ topic: { topic }, partition, indexes }: Share): Promise<Share> {
-    registry.forget(topic)
-    await options.onMissing(topic)
-    const now = await registry.topic(topic)
-    if (partition >= now.partitions) throw topicUnknown(topic)
-    await ensurePartitions(redis, now)
-    return { topic: now, partition, indexes }
   }
 
   return {
     async publish(records, signal) {
-      if (redis.closing) throw closedNow(redis)
+      if (redis.closing) throw closedError(redis.where)
       if (signal?.aborted) {
         const error = abortedError(signal)
         return records.map(() => rejected(error))
@@ -170,83 +134,34 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
   }
 }
 
-/** A share in parts that one script takes, in their order. */
-function inParts({ topic, partition, indexes }: Share): Share[] {
-  const parts: Share[] = []
-  for (let at = 0; at < indexes.length; at += MOST_AT_ONCE) {
-    parts.push({ topic, partition, indexes: indexes.slice(at, at + MOST_AT_ONCE) })
-  }
-  return parts
-}
-
-/** `['stale']`, or stamp, first number and what was not appended. */
-type Reply = readonly [stamp: string, first?: number, odd?: readonly Odd[]]
-type Odd = readonly [index: number, kind: 'duplicate' | 'full', id?: string, body?: string]
-
-function readReply(
-  { topic, partition, indexes }: Share,
-  [stamp, first = 0, odd = []]: Reply,
+/** Writes down what became of the records of a share. */
+function note(
+  { indexes }: Pick<Share, 'indexes'>,
+  appended: Exclude<Appended, 'stale'> | undefined,
   outcomes: Outcomes,
 ): void {
-  const exceptions = new Map(odd.map((each) => [each[0], each]))
-  let n = first
-  for (const [at, index] of indexes.entries()) {
-    const exception = exceptions.get(at)
-    if (exception === undefined) {
-      outcomes[index] = { outcome: 'stored', partition, position: positionOfId(`${stamp}${n}`) }
-      n += 1
-    } else if (exception[1] === 'full') outcomes[index] = rejected(topicFull(topic.topic))
-    else {
-      const [, , id = '', body = ''] = exception
-      outcomes[index] = { outcome: 'duplicate', partition, position: positionOfId(id), body }
-    }
-  }
-}
-
-/** The server has the events; whatever kept it from saying that replicas have them does not take that back. */
-function notConfirmed(error: unknown): unknown {
-  if (!isMillraceError(error)) return error
-  const { code, message, retriable, cause, facts } = error
-  return new MillraceError(code, message, { retriable, cause, facts: { ...facts, sent: true } })
+  if (!(appended instanceof Error)) return indexes.forEach((index, at) => void (outcomes[index] = appended?.[at]))
+  const outcome = isOutcomeUnknown(appended) || mayPass(appended) ? 'unknown' : 'rejected'
+  for (const index of indexes) outcomes[index] = { outcome, error: appended }
 }
 
 /** What the server refuses now and may take in a moment: sent again by the core, which loses nothing by that. */
-function mayPass(error: unknown): boolean {
-  return (
-    error instanceof MillraceError &&
-    error.retriable &&
-    (error.code === 'engine_busy' || error.code === 'engine_read_only' || error.code === 'engine_unreachable')
-  )
-}
-
-function isLimited({ retention }: Topic): boolean {
-  return retention.maxEvents !== undefined || retention.maxBytes !== undefined
-}
-
-function textOf({ events, bytes }: Room): [string, string] {
-  return [events, bytes].map((left) => (left === Infinity ? '-1' : String(Math.max(0, left)))) as [string, string]
+function mayPass({ code, retriable }: MillraceError): boolean {
+  return retriable && (code === 'engine_busy' || code === 'engine_read_only' || code === 'engine_unreachable')
 }
 
 function rejected(error: Error): PublishOutcome {
   return { outcome: 'rejected', error }
 }
 
-function closedNow(redis: Connection): MillraceError {
-  return new MillraceError('closed', `The engine on ${redis.where} is closed.`)
-}
-
-function partitionUnknown({ partition }: PublishRecord, { topic, partitions }: Topic): MillraceError {
+function placeError({ partition, topic: name }: PublishRecord, found: Topic | Error | undefined): Error | undefined {
+  if (found === undefined) return topicUnknown(name)
+  if (found instanceof Error) return found
+  const { topic, partitions } = found
+  if (partition >= 0 && partition < partitions) return undefined
   return new MillraceError(
     'topic_mismatch',
     `The topic "${topic}" has ${partitions} partitions; there is no partition ${partition}.`,
-  )
-}
-
-function topicFull(topic: string): MillraceError {
-  return new MillraceError(
-    'topic_full',
-    `The topic "${topic}" is at its hard cap with events that a group has not read. Wait for the group, raise the cap or let unread events expire.`,
-    { retriable: true, facts: { topic } },
   )
 }
 

@@ -1,8 +1,9 @@
-import { type ReadQuery, type StoredRecord, wait } from '@millrace/core/driver'
+import { type Position, type ReadQuery, type StoredRecord, wait } from '@millrace/core/driver'
 import type { Connection } from '../client/connection.ts'
 import type { TopicChanges } from '../driver/topic-changes.ts'
-import { type Entry, recordOf } from '../entry.ts'
+import { type Entry, recordsOf } from '../entry.ts'
 import { idOf } from '../position.ts'
+import { entriesFor } from './entry-count.ts'
 import type { Registry } from './registry.ts'
 
 /** One partition on the way through a reading. */
@@ -12,6 +13,8 @@ interface Span {
   at: number
   /** Where the next read begins; undefined when there is no more. */
   next: string | undefined
+  /** Events that an entry had in the last read, about. */
+  eventsAnEntry: number | undefined
 }
 
 const LARGEST_CHUNK = 1_000
@@ -53,9 +56,17 @@ async function readNow(redis: Connection, registry: Registry, query: ReadQuery):
   const { partitions } = await currentTopic(registry, topic)
   const wanted = query.partition === undefined ? Array.from({ length: partitions }, (_, at) => at) : [query.partition]
   const chunk = Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, Math.ceil(limit / wanted.length)))
-  const spans = wanted
-    .filter((partition) => partition < partitions)
-    .map((partition): Span => ({ partition, buffer: [], at: 0, next: startOf(query, partition) }))
+  const spans = await Promise.all(
+    wanted
+      .filter((partition) => partition < partitions)
+      .map(async (partition): Promise<Span> => ({
+        partition,
+        buffer: [],
+        at: 0,
+        next: await startOf(redis, query, partition),
+        eventsAnEntry: undefined,
+      })),
+  )
   const found: StoredRecord[] = []
   while (found.length < limit) {
     const empty = spans.filter(({ buffer, at, next }) => at === buffer.length && next !== undefined)
@@ -82,30 +93,49 @@ async function fill(redis: Connection, query: ReadQuery, span: Span, chunk: numb
   const { log } = redis.keys.partition(topic, span.partition)
   const low = since === undefined ? '-' : String(since)
   const high = until === undefined ? '+' : String(until - 1)
+  const given = positionIn(query, span.partition)
   const from = span.next ?? ''
   const range = backwards ? ['XREVRANGE', log, from, low] : ['XRANGE', log, from, high]
-  const entries = (await redis.call([...range, 'COUNT', String(chunk)], log)) as readonly Entry[]
+  const atMost = entriesFor(chunk, span.eventsAnEntry)
+  const entries = (await redis.call([...range, 'COUNT', String(atMost)], log)) as readonly Entry[]
   span.buffer.length = 0
   span.at = 0
+  let events = 0
   for (const entry of entries) {
-    const record = recordOf(topic, span.partition, entry)
-    if ((type === undefined || record.type === type) && (key === undefined || record.key === key))
-      span.buffer.push(record)
+    const records = recordsOf(topic, span.partition, entry)
+    events += records.length
+    if (backwards) records.reverse()
+    for (const record of records) {
+      if ((type !== undefined && record.type !== type) || (key !== undefined && record.key !== key)) continue
+      // The entry that holds the position has events on both sides of it.
+      if (given === undefined || (backwards ? record.position < given : record.position > given))
+        span.buffer.push(record)
+    }
   }
-  span.next = entries.length < chunk ? undefined : `(${entries.at(-1)?.[0] ?? ''}`
+  if (entries.length > 0) span.eventsAnEntry = events / entries.length
+  span.next = entries.length < atMost ? undefined : `(${entries.at(-1)?.[0] ?? ''}`
+}
+
+function positionIn({ after }: ReadQuery, partition: number): Position | undefined {
+  return after?.find((each) => each.partition === partition)?.position
 }
 
 /** The first stream id that a query may give of a partition, coming from the side that it begins at. */
-function startOf({ after, since, until, backwards = false }: ReadQuery, partition: number): string {
-  const given = after?.find((each) => each.partition === partition)?.position
-  if (backwards) {
-    const bound = until === undefined ? undefined : `${until - 1}-18446744073709551615`
-    if (given === undefined) return bound ?? '+'
-    return bound !== undefined && isBefore(bound, idOf(given)) ? bound : `(${idOf(given)}`
+async function startOf(redis: Connection, query: ReadQuery, partition: number): Promise<string> {
+  const { topic, since, until, backwards = false } = query
+  const given = positionIn(query, partition)
+  const id = given === undefined ? undefined : idOf(given)
+  if (!backwards) {
+    const bound = since === undefined ? undefined : `${Math.max(0, since)}-0`
+    if (id === undefined) return bound ?? '-'
+    return bound !== undefined && isBefore(id, bound) ? bound : `(${id}`
   }
-  const bound = since === undefined ? undefined : `${Math.max(0, since)}-0`
-  if (given === undefined) return bound ?? '-'
-  return bound !== undefined && isBefore(idOf(given), bound) ? bound : `(${idOf(given)}`
+  const bound = until === undefined ? undefined : `${until - 1}-18446744073709551615`
+  if (id === undefined || (bound !== undefined && isBefore(bound, id))) return bound ?? '+'
+  // The id of an entry is the place of its last event: those before the position are in the entry that holds it, too.
+  const { log } = redis.keys.partition(topic, partition)
+  const [holding] = (await redis.call(['XRANGE', log, id, '+', 'COUNT', '1'], log)) as readonly Entry[]
+  return holding === undefined ? '+' : holding[0]
 }
 
 function isBefore(one: string, other: string): boolean {

@@ -27,24 +27,29 @@ export function createSweeper(redis: Connection, registry: Registry): Sweeper {
     timerAt = at
     timer = runtime.setTimer(() => {
       timerAt = Infinity
-      sweeping = sweep()
+      sweeping = sweeping.then(sweep)
     }, inMs)
   }
 
   async function sweep(): Promise<void> {
     try {
       for (const topic of await registry.all()) {
-        const { maxAgeMs, maxEvents, maxBytes } = topic.retention
         if (stopped) return
+        const { maxAgeMs, maxEvents, maxBytes } = topic.retention
         if (maxAgeMs === undefined && maxEvents === undefined && maxBytes === undefined) continue
-        await trimTopic(redis, registry, topic)
+        // What fails for one topic keeps no other from its turn.
+        await trimTopic(redis, registry, topic).catch(warn)
       }
     } catch (error) {
-      // The next sweep makes up for it; that the server is away is said elsewhere, once.
-      if (!stopped && !isMillraceError(error)) runtime.log.warn(`Retention failed: ${String(error)}`)
+      warn(error)
     } finally {
       schedule(settings.retentionEveryMs)
     }
+  }
+
+  /** The next sweep makes up for it; that the server is away is said elsewhere, once. */
+  function warn(error: unknown): void {
+    if (!stopped && !isMillraceError(error)) runtime.log.warn(`Retention failed: ${String(error)}`)
   }
 
   return {

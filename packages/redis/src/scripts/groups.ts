@@ -28,13 +28,14 @@ return 1
 `,
 )
 
-/** Moves a group and fences its members. KEYS leases, progress. ARGV place and progress in turn. */
+/** Moves a group and fences its members. KEYS leases, progress, marks. ARGV place and progress in turn. */
 export const MOVE_GROUP: Script = script(
   'move-group',
   `${LEASE}
 for index = 1, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[index], next_token(lease(ARGV[index])) .. '\\n1\\n')
   redis.call('HSET', KEYS[2], ARGV[index], ARGV[index + 1])
+  redis.call('HDEL', KEYS[3], ARGV[index])
 end
 return 1
 `,
@@ -96,7 +97,7 @@ return 1
 `,
 )
 
-/** Takes a place if owner and token are those observed. KEYS leases, progress. ARGV place, member, owner, token. */
+/** Takes a place if owner and token are those observed. KEYS leases, progress, marks. ARGV place, member, owner, token. */
 export const CLAIM: Script = script(
   'claim',
   `${LEASE}
@@ -104,7 +105,7 @@ local token, clean, owner = lease(ARGV[1])
 if token ~= ARGV[4] or owner ~= ARGV[3] then return false end
 local mine = next_token(token)
 redis.call('HSET', KEYS[1], ARGV[1], mine .. '\\n0\\n' .. ARGV[2])
-return { mine, clean, redis.call('HGET', KEYS[2], ARGV[1]) }
+return { mine, clean, redis.call('HGET', KEYS[2], ARGV[1]), redis.call('HGET', KEYS[3], ARGV[1]) }
 `,
 )
 
@@ -127,6 +128,28 @@ local known = redis.call('GET', KEYS[1])
 if known and tonumber(string.match(known, '^{"epoch":(%d+)')) + 1 ~= tonumber(ARGV[1]) then return known end
 redis.call('SET', KEYS[1], ARGV[2])
 return ARGV[2]
+`,
+)
+
+/**
+ * Reads places on, and marks of each place under its token how far. All in one step, for which they must be on one server. KEYS leases, marks, the
+ * log of each place. ARGV place, token, range start and how many entries in turn. Gives of each whether it is marked, and its entries.
+ */
+export const FETCH: Script = script(
+  'fetch',
+  `${LEASE}
+local replies = {}
+for index = 1, #ARGV, 4 do
+  local place = ARGV[index]
+  local entries = redis.call('XRANGE', KEYS[(index - 1) / 4 + 3], ARGV[index + 2], '+', 'COUNT', ARGV[index + 3])
+  local marked = 0
+  if #entries > 0 and lease(place) == ARGV[index + 1] then
+    redis.call('HSET', KEYS[2], place, entries[#entries][1])
+    marked = 1
+  end
+  replies[#replies + 1] = { marked, entries }
+end
+return replies
 `,
 )
 

@@ -161,11 +161,22 @@ return 'done'
 `,
 )
 
-/** The keys of a place that have entries or are parked. ARGV prefix, place. Gives sizes by queue, and parked queues. */
+/** The keys of a place that have entries or are parked. ARGV prefix, place, then the queues asked for, or none for all. Gives sizes by queue, and parked queues. */
 export const LANE_KEYS: Script = script(
   'lane-keys',
   `
-return { redis.call('HGETALL', ARGV[1] .. 'sizes:' .. ARGV[2]), redis.call('SMEMBERS', ARGV[1] .. 'parked:' .. ARGV[2]) }
+local sizes_of, parked_of = ARGV[1] .. 'sizes:' .. ARGV[2], ARGV[1] .. 'parked:' .. ARGV[2]
+if #ARGV == 2 then return { redis.call('HGETALL', sizes_of), redis.call('SMEMBERS', parked_of) } end
+local sizes, parked = {}, {}
+for at = 3, #ARGV do
+  local size = redis.call('HGET', sizes_of, ARGV[at])
+  if size then
+    sizes[#sizes + 1] = ARGV[at]
+    sizes[#sizes + 1] = size
+  end
+  if redis.call('SISMEMBER', parked_of, ARGV[at]) == 1 then parked[#parked + 1] = ARGV[at] end
+end
+return { sizes, parked }
 `,
 )
 
@@ -179,16 +190,34 @@ return 1
 `,
 )
 
+/** Whether anything waits or is parked, and the milliseconds until the next is due (-1 for none). ARGV prefix. */
+export const LANE_NEXT: Script = script(
+  'lane-next',
+  `${LANE}
+local waiting = redis.call('HLEN', KEYS[2])
+local held = waiting > 0 or redis.call('HLEN', PREFIX .. 'resting') > 0
+local soonest
+if waiting > 0 then
+  for _, place in ipairs(redis.call('HKEYS', KEYS[1])) do
+    local first = tonumber(redis.call('ZRANGE', PREFIX .. 'heads:' .. place, 0, 0, 'WITHSCORES')[2])
+    if first and (not soonest or first < soonest) then soonest = first end
+  end
+end
+return { held and 1 or 0, soonest and math.max(0, soonest - now) or -1 }
+`,
+)
+
 /**
- * How many entries wait, are due and are parked, how many keys there are, and the milliseconds until the next is due (-1 for
- * none). ARGV prefix. Of more than a thousand due queues of a place the followers are not counted.
+ * How many entries wait, are due and are parked, and how many keys there are. ARGV prefix. From ten thousand due entries on followers are not counted: a
+ * script holds up the whole server.
  */
 export const LANE_COUNTS: Script = script(
   'lane-counts',
   `${LANE}
 local waiting = redis.call('HLEN', KEYS[2])
-if waiting == 0 and redis.call('HLEN', PREFIX .. 'resting') == 0 then return { 0, 0, 0, 0, -1 } end
-local due, parked, keys, soonest = 0, 0, 0, nil
+if waiting == 0 and redis.call('HLEN', PREFIX .. 'resting') == 0 then return { 0, 0, 0, 0 } end
+local MOST_COUNTED = 10000
+local due, parked, keys = 0, 0, 0
 for _, place in ipairs(redis.call('HKEYS', KEYS[1])) do
   local sizes = PREFIX .. 'sizes:' .. place
   local names = redis.call('SMEMBERS', PREFIX .. 'parked:' .. place)
@@ -199,19 +228,20 @@ for _, place in ipairs(redis.call('HKEYS', KEYS[1])) do
   end
   if waiting > 0 then
     local heads = PREFIX .. 'heads:' .. place
-    local first = redis.call('ZRANGE', heads, 0, 0, 'WITHSCORES')[2]
-    if first and (not soonest or tonumber(first) < soonest) then soonest = tonumber(first) end
     local limit = string.format('%.0f', now)
-    local ready = redis.call('ZRANGEBYSCORE', heads, '-inf', limit, 'LIMIT', 0, 1000)
+    local ready = redis.call('ZRANGEBYSCORE', heads, '-inf', limit, 'LIMIT', 0, math.max(0, MOST_COUNTED - due))
+    local counted = 0
     for _, name in ipairs(ready) do
-      for _, member in ipairs(members(place, name, 1000)) do
+      if due >= MOST_COUNTED then break end
+      for _, member in ipairs(members(place, name, MOST_COUNTED - due)) do
         if due_at(entry_of(member)) > now then break end
         due = due + 1
       end
+      counted = counted + 1
     end
-    if #ready == 1000 then due = due + redis.call('ZCOUNT', heads, '-inf', limit) - 1000 end
+    due = due + redis.call('ZCOUNT', heads, '-inf', limit) - counted
   end
 end
-return { waiting, due, parked, keys, soonest and math.max(0, soonest - now) or -1 }
+return { waiting, due, parked, keys }
 `,
 )

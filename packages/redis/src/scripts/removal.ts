@@ -13,7 +13,7 @@ return 1
 `,
 )
 
-/** Forgets places with their entries in the lane. KEYS leases, progress, lane, lane ids. ARGV the lane's prefix, then places. */
+/** Forgets places with their entries in the lane. KEYS leases, progress, lane, lane ids, marks. ARGV the lane's prefix, then places. */
 export const FORGET_PLACES: Script = script(
   'forget-places',
   `
@@ -29,6 +29,7 @@ for index = 2, #ARGV do
   redis.call('HDEL', ARGV[1] .. 'resting', place)
   redis.call('HDEL', KEYS[1], place)
   redis.call('HDEL', KEYS[2], place)
+  redis.call('HDEL', KEYS[5], place)
 end
 return 1
 `,

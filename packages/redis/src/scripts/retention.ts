@@ -25,12 +25,14 @@ return meta[2] or '0'
 )
 
 /**
- * Drops events from the front of a partition with what is indexed of them. KEYS log, meta, ids, flows. ARGV permit, the
- * time and number up to which may be dropped, how many at most, those up to which they are not counted as expired, drop those recorded before (ms), drop until at most so many events, until at most so many bytes. Gives how many were dropped.
+ * Drops entries from the front of a partition, each with all its events and what is indexed of them. KEYS log, meta, ids, flows. ARGV permit, the
+ * time and number up to which may be dropped, how many entries at most, those up to which they are not counted as expired, drop those recorded
+ * before (ms), drop until at most so many events, until at most so many bytes. Gives how many entries were dropped.
  */
 export const TRIM: Script = script(
   'trim',
   `
+local find, sub, gmatch = string.find, string.sub, string.gmatch
 local meta = redis.call('HMGET', KEYS[2], 'n', 'bytes', 'expired', 'trimmed', 'held', 'moves')
 if not meta[1] then return 0 end
 local clock = redis.call('TIME')
@@ -39,31 +41,52 @@ if (meta[6] or '0') ~= ARGV[1] then return 0 end
 local n, bytes, expired, trimmed = tonumber(meta[1]), tonumber(meta[2]), tonumber(meta[3]), tonumber(meta[4])
 local upToMs, upTo, readMs, read = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local before, mostEvents, mostBytes = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local entries = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[4])
+
+local hex = '[%da-f][%da-f][%da-f][%da-f]'
+local uuid7 = '^' .. hex .. hex .. '%-' .. hex .. '%-7[%da-f][%da-f][%da-f]%-' .. hex .. '%-' .. hex .. hex .. hex .. '$'
+
+-- Takes what a bucket says of an entry out of it: each entry has one place in a bucket.
+local function forget(bucket, place)
+  local held = redis.call('HGET', KEYS[3], bucket)
+  if not held then return end
+  local from = sub(held, 1, #place + 1) == place .. '\\n' and 1
+  if not from then
+    from = find(held, '\\n' .. place .. '\\n', 1, true)
+    if not from then return end
+    from = from + 1
+  end
+  local _, to = find(held, '^[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n', from)
+  local left = sub(held, 1, from - 1) .. sub(held, to + 1)
+  if left == '' then redis.call('HDEL', KEYS[3], bucket) else redis.call('HSET', KEYS[3], bucket, left) end
+end
+
 local last
 local dropped = 0
-for _, entry in ipairs(entries) do
-  local ms, number = string.match(entry[1], '^(%d+)%-(%d+)$')
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[4])) do
+  local place, header, bodies, void = entry[1], entry[2][2], entry[2][4], entry[2][6]
+  local ms, number = string.match(place, '^(%d+)%-(%d+)$')
   ms, number = tonumber(ms), tonumber(number)
   if ms > upToMs or (ms == upToMs and number > upTo) then break end
   local isOld = ms < before
   if not isOld and n - number + 1 <= mostEvents and bytes <= mostBytes then break end
-  local id, source, correlation = string.match(entry[2][2], '^([^\\n]*)\\n([^\\n]*)\\n([^\\n]*)')
-  local known = redis.call('HGET', KEYS[3], id)
-  if known then
-    local mine = entry[1] .. '\\n' .. source .. '\\n'
-    if known == mine then
-      redis.call('HDEL', KEYS[3], id)
-    else
-      local from, to = string.find(known, mine, 1, true)
-      if from then redis.call('HSET', KEYS[3], id, string.sub(known, 1, from - 1) .. string.sub(known, to + 1)) end
-    end
+  local events = 0
+  local lines = sub(header, find(header, '\\n', 1, true) + 1)
+  local forgotten
+  for id, correlation in gmatch(lines, '([^\\n]*)\\n([^\\n]*)\\n[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n') do
+    -- As bucketOf has it.
+    local bucket = find(id, uuid7) and sub(id, 1, 13) or id
+    if bucket ~= forgotten then forget(bucket, place) end
+    forgotten = bucket
+    if correlation ~= '' then redis.call('ZREM', KEYS[4], correlation .. '\\n' .. place) end
+    events = events + 1
   end
-  if correlation ~= '' then redis.call('ZREM', KEYS[4], correlation .. '\\n' .. entry[1]) end
-  bytes = bytes - #entry[2][4]
-  if ms > readMs or (ms == readMs and number > read) then expired = expired + 1 end
+  if void then
+    for _ in gmatch(void, '[^\\n]+') do events = events - 1 end
+  end
+  bytes = bytes - #bodies
+  if ms > readMs then expired = expired + events elseif ms == readMs and number > read then expired = expired + math.min(events, number - read) end
   trimmed = number
-  last = entry[1]
+  last = place
   dropped = dropped + 1
 end
 if not last then return 0 end

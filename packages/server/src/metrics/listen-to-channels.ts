@@ -6,6 +6,8 @@ const TOPICS = 200
 const GROUPS = 200
 const TYPES = 300
 const OPERATIONS = 50
+const QUEUES = 200
+const TASKS = 300
 
 /** Feeds metrics from what the bus called `name` tells on its diagnostics channels. Returns how to stop. */
 export function listenToChannels(name: string, metrics: Metrics): () => void {
@@ -13,6 +15,8 @@ export function listenToChannels(name: string, metrics: Metrics): () => void {
   const group = boundedLabel(GROUPS)
   const type = boundedLabel(TYPES)
   const operation = boundedLabel(OPERATIONS)
+  const queue = boundedLabel(QUEUES)
+  const task = boundedLabel(TASKS)
 
   const listeners: Readonly<Record<string, (message: Message) => void>> = {
     'millrace:publish': (message) => {
@@ -33,6 +37,19 @@ export function listenToChannels(name: string, metrics: Metrics): () => void {
         { operation: operation(message.text('operation')) },
         message.number('durationMs') / 1_000,
       )
+    },
+    'millrace:task': (message) => {
+      const [queueName, name] = [queue(message.text('queue')), task(message.text('task'))]
+      metrics.tasksEnded.inc({ queue: queueName, task: name, outcome: message.text('outcome') })
+      metrics.taskSeconds.observe({ task: name }, message.number('durationMs') / 1_000)
+      if (message.number('attempt') === 1) {
+        metrics.queueWaitSeconds.observe({ queue: queueName }, message.number('waitMs') / 1_000)
+      }
+    },
+    'millrace:worker': (message) => {
+      const labels = { queue: queue(message.text('queue')), task: task(message.text('task')) }
+      metrics.workersBusy.set(labels, message.number('running'))
+      metrics.workersUtilisation.set(labels, message.number('utilisation'))
     },
     'millrace:loop-lag': (message) => {
       metrics.loopLagSeconds.set(message.number('lagMs') / 1_000)

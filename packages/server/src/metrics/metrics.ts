@@ -20,6 +20,16 @@ export interface Metrics {
   readonly laneEvents: Gauge<'group'>
   readonly deadLetters: Gauge<'group'>
   readonly topicLength: Gauge<'topic'>
+  readonly tasksEnded: Counter<'queue' | 'task' | 'outcome'>
+  readonly taskSeconds: Histogram<'task'>
+  readonly queueWaitSeconds: Histogram<'queue'>
+  readonly tasks: Gauge<'queue' | 'state'>
+  readonly queueDepth: Gauge<'queue'>
+  readonly queueWaiting: Gauge<'queue'>
+  readonly queueBound: Gauge<'queue'>
+  readonly queueOldestSeconds: Gauge<'queue'>
+  readonly workersBusy: Gauge<'queue' | 'task'>
+  readonly workersUtilisation: Gauge<'queue' | 'task'>
   readonly engineUp: Gauge
   readonly realtimeConnections: Gauge
 }
@@ -69,6 +79,36 @@ export function createMetrics(): Metrics {
     laneEvents: gauge('millrace_group_lane_events', 'Events in the side lane of a group.', ['group']),
     deadLetters: gauge('millrace_dead_letters', 'Dead letters of a group.', ['group']),
     topicLength: gauge('millrace_topic_length', 'Events held in a topic.', ['topic']),
+    tasksEnded: counter('millrace_tasks_ended_total', 'Attempts of tasks in this process, by how they ended.', [
+      'queue',
+      'task',
+      'outcome',
+    ]),
+    taskSeconds: histogram('millrace_task_seconds', 'Time that one attempt of a task took.', ['task']),
+    queueWaitSeconds: histogram('millrace_queue_wait_seconds', 'Time that a task waited before it was claimed.', [
+      'queue',
+    ]),
+    tasks: gauge('millrace_tasks', 'Tasks by state; beyond 10,000 of a state the count may stop.', ['queue', 'state']),
+    queueDepth: gauge('millrace_queue_depth', 'Tasks that could run now.', ['queue']),
+    queueWaiting: gauge('millrace_queue_waiting', 'Tasks that have not ended and do not run: what the bound counts.', [
+      'queue',
+    ]),
+    queueBound: gauge(
+      'millrace_queue_bound',
+      'How many tasks may wait in a queue (maxWaiting), where it has a bound.',
+      ['queue'],
+    ),
+    queueOldestSeconds: gauge(
+      'millrace_queue_oldest_seconds',
+      'How long the task has waited that has waited longest.',
+      ['queue'],
+    ),
+    workersBusy: gauge('millrace_workers_busy', 'Handlers of this process that run.', ['queue', 'task']),
+    workersUtilisation: gauge(
+      'millrace_workers_utilisation',
+      'Share of the handlers of this process that were busy of late, 0 to 1.',
+      ['queue', 'task'],
+    ),
     engineUp: gauge('millrace_engine_up', 'Whether the engine answered the last scrape: 1 or 0.'),
     realtimeConnections: gauge('millrace_realtime_connections', 'Realtime streams open.'),
   }

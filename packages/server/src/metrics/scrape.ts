@@ -1,4 +1,4 @@
-import type { GroupStatus, TopicStatus } from '@millrace/core'
+import { isMillraceError, type GroupStatus, type QueueView, type TopicStatus } from '@millrace/core'
 import type { Services } from '../services.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -15,9 +15,10 @@ export function createScrape(services: Pick<Services, 'settings' | 'metrics' | '
 
   async function ask(): Promise<void> {
     try {
-      const [topics, groups] = await Promise.all([millrace.topics(), millrace.groups()])
+      const [topics, groups, queues] = await Promise.all([millrace.topics(), millrace.groups(), queuesOf(millrace)])
       setTopics(metrics, topics)
       setGroups(metrics, groups)
+      setQueues(metrics, queues)
       metrics.engineUp.set(1)
     } catch {
       metrics.engineUp.set(0)
@@ -34,6 +35,30 @@ export function createScrape(services: Pick<Services, 'settings' | 'metrics' | '
     }
     metrics.realtimeConnections.set(streams.count)
     return metrics.registry.metrics()
+  }
+}
+
+/** An engine that keeps no tasks has no queues. */
+async function queuesOf({ queues }: Services['settings']['millrace']): Promise<readonly QueueView[]> {
+  try {
+    return await queues.list()
+  } catch (error) {
+    if (isMillraceError(error, 'capability_missing')) return []
+    throw error
+  }
+}
+
+function setQueues(
+  { tasks, queueDepth, queueWaiting, queueBound, queueOldestSeconds }: Metrics,
+  queues: readonly QueueView[],
+): void {
+  for (const gauge of [tasks, queueDepth, queueWaiting, queueBound, queueOldestSeconds]) gauge.reset()
+  for (const { name: queue, counts, waiting, settings, oldestReadyMs = 0 } of queues.slice(0, MOST_SERIES)) {
+    for (const [state, count] of Object.entries(counts)) tasks.set({ queue, state }, count)
+    queueDepth.set({ queue }, counts.ready + counts.suspect)
+    queueWaiting.set({ queue }, waiting)
+    if (settings.maxWaiting !== undefined) queueBound.set({ queue }, settings.maxWaiting)
+    queueOldestSeconds.set({ queue }, oldestReadyMs / 1_000)
   }
 }
 

@@ -12,6 +12,9 @@ export async function api(path, { method = 'GET', body } = {}) {
     ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
   })
   const answer = await response.json()
-  if (!response.ok) throw new Error(answer.detail ?? answer.title ?? `The server answered ${response.status}.`)
+  if (!response.ok) {
+    const text = answer.detail ?? answer.title ?? `The server answered ${response.status}.`
+    throw Object.assign(new Error(text), { code: answer.code })
+  }
   return answer
 }

@@ -1,12 +1,13 @@
 // @ts-check
 import { api } from './api.js'
-import { byId, el, keyed, setText } from './dom.js'
+import { command, confirmed } from './ask.js'
+import { el, keyed, setText } from './dom.js'
 import { ago, count, plural } from './words.js'
 
 const SHOWN = 10
 
 /**
- * @typedef {{ group: string, fingerprint: string, code: string, message: string, count: number, lastFailedAt: number }} Failure
+ * @typedef {{ group: string, fingerprint: string, code: string, message: string, count: number, lastFailedAt: string }} Failure
  * @typedef {{ id: string, eventType: string, eventId: string, attempts: number, lastFailedAt: string }} Letter
  */
 
@@ -47,15 +48,14 @@ function block(failure, refresh) {
   const when = el('span', { class: 'quiet' })
   const letters = el('div', { class: 'letters' })
   let latest = failure
+  const noun = nounOf(failure.group)
   const where = { group: failure.group, fingerprint: failure.fingerprint }
   /** @param {'requeue' | 'discard'} act */
   const actOnAll = async (act) => {
     const label = act === 'requeue' ? 'Requeue' : 'Discard'
-    const question =
-      act === 'requeue'
-        ? `Hand ${plural(latest.count, 'event')} back to the group “${failure.group}”? It will handle them again.`
-        : `Discard ${plural(latest.count, 'event')} of the group “${failure.group}” for good? They stay in the log, but the group will never handle them.`
-    if (await confirmed(question, `${label} ${count(latest.count)}`)) await act_(act, { filter: where }, refresh)
+    const question = questionOf(act, failure.group, plural(latest.count, noun))
+    if (await confirmed(question, `${label} ${count(latest.count)}`))
+      await act_(act, { filter: where }, { noun, refresh })
   }
   const details = el(
     'details',
@@ -86,7 +86,7 @@ function block(failure, refresh) {
     const { deadLetters } = await api(`/v1/dead-letters?${query}`)
     const rest = latest.count - deadLetters.length
     letters.replaceChildren(
-      ...deadLetters.map((/** @type {Letter} */ letter) => letterRow(letter, refresh)),
+      ...deadLetters.map((/** @type {Letter} */ letter) => letterRow(letter, { noun, refresh })),
       ...(rest > 0 ? [el('p', { class: 'quiet' }, `and ${count(rest)} more`)] : []),
     )
   }
@@ -96,7 +96,7 @@ function block(failure, refresh) {
       const changed = next.count !== latest.count
       latest = next
       setText(amount, count(next.count))
-      setText(when, ago(new Date(next.lastFailedAt).toISOString()))
+      setText(when, ago(next.lastFailedAt))
       if (changed) void loadLetters()
     },
   })
@@ -104,9 +104,9 @@ function block(failure, refresh) {
 
 /**
  * @param {Letter} letter
- * @param {() => void} refresh
+ * @param {{ noun: string, refresh: () => void }} after
  */
-function letterRow(letter, refresh) {
+function letterRow(letter, after) {
   const path = `/v1/dead-letters/${encodeURIComponent(letter.id)}`
   const inside = el('div', { class: 'inside', hidden: true })
   const show = el(
@@ -139,7 +139,7 @@ function letterRow(letter, refresh) {
         show,
         el(
           'button',
-          { type: 'button', class: 'button small', onclick: () => void act_('requeue', { ids: [letter.id] }, refresh) },
+          { type: 'button', class: 'button small', onclick: () => void act_('requeue', { ids: [letter.id] }, after) },
           'Requeue',
         ),
       ),
@@ -151,41 +151,35 @@ function letterRow(letter, refresh) {
 /**
  * @param {'requeue' | 'discard'} act
  * @param {object} what
- * @param {() => void} refresh
+ * @param {{ noun: string, refresh: () => void }} after
  */
-async function act_(act, what, refresh) {
-  try {
-    const { ids } = await api(`/v1/dead-letters/${act}`, { method: 'POST', body: what })
-    toast(`${plural(ids.length, 'event')} ${act === 'requeue' ? 'handed back' : 'discarded'}.`)
-  } catch (error) {
-    toast(error instanceof Error ? error.message : 'It did not work.')
-  }
+async function act_(act, what, { noun, refresh }) {
+  const done = act === 'requeue' ? 'handed back' : 'discarded'
+  await command(`/v1/dead-letters/${act}`, what, ({ ids }) => `${plural(ids.length, noun)} ${done}.`)
   refresh()
 }
 
 /**
- * @param {string} question
- * @param {string} yes
- * @returns {Promise<boolean>}
+ * @param {'requeue' | 'discard'} act
+ * @param {string} group
+ * @param {string} what
  */
-function confirmed(question, yes) {
-  const dialog = byId('confirm')
-  if (!(dialog instanceof HTMLDialogElement)) return Promise.resolve(false)
-  setText(byId('confirm-text'), question)
-  setText(byId('confirm-yes'), yes)
-  dialog.returnValue = 'cancel'
-  dialog.showModal()
-  return new Promise((resolve) => {
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true })
-  })
+function questionOf(act, group, what) {
+  if (nounOf(group) === 'task') {
+    const queue = group.slice('queue:'.length)
+    return act === 'requeue'
+      ? `Put ${what} back into the queue “${queue}”? They are run again, their attempts forgotten.`
+      : `Discard ${what} of the queue “${queue}” for good?`
+  }
+  return act === 'requeue'
+    ? `Hand ${what} back to the group “${group}”? It will handle them again.`
+    : `Discard ${what} of the group “${group}” for good? They stay in the log, but the group will never handle them.`
 }
 
-let toastTimer = 0
-/** @param {string} text */
-function toast(text) {
-  const element = byId('toast')
-  setText(element, text)
-  element.hidden = false
-  clearTimeout(toastTimer)
-  toastTimer = setTimeout(() => (element.hidden = true), 4_000)
+/**
+ * Dead tasks are among the letters, under the name of their queue.
+ * @param {string} group
+ */
+function nounOf(group) {
+  return group.startsWith('queue:') ? 'task' : 'event'
 }

@@ -65,9 +65,16 @@ export function keyed(container, items, keyOf, create) {
     element.update?.(item)
     return element
   })
-  const same =
-    wanted.length === container.children.length && wanted.every((element, at) => element === container.children[at])
-  if (!same) container.replaceChildren(...wanted)
+  const focused = document.activeElement
+  const kept = new Set(wanted)
+  for (const child of [...container.children]) if (!kept.has(child)) child.remove()
+  for (const [at, element] of wanted.entries()) {
+    if (container.children[at] !== element) container.insertBefore(element, container.children[at] ?? null)
+  }
+  // What is moved loses the focus.
+  if (focused instanceof HTMLElement && focused !== document.activeElement && container.contains(focused)) {
+    focused.focus({ preventScroll: true })
+  }
 }
 
 /**

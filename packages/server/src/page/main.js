@@ -4,6 +4,9 @@ import { showDeadLetters } from './dead-letters.js'
 import { byId, el, keyed, setText } from './dom.js'
 import { showGroups } from './groups.js'
 import { startLive } from './live.js'
+import { showQueues } from './queues.js'
+import { showSchedules } from './schedules.js'
+import { chosenTasks, showTasks, showTasksOf, startTasks } from './tasks.js'
 import { sampleTopics, showTopics } from './topics.js'
 import { count, duration, rate } from './words.js'
 
@@ -22,16 +25,18 @@ const DURABILITY = /** @type {Record<string, string>} */ ({
 
 async function refresh() {
   try {
-    const [status, { topics }, { groups }, { counts }] = await Promise.all([
+    const [status, { topics }, { groups }, { counts }, work] = await Promise.all([
       api('/v1/status'),
       api('/v1/topics'),
       api('/v1/groups'),
       api('/v1/dead-letters/counts'),
+      readWork(),
     ])
     const eventsPerSecond = sampleTopics(topics)
     showTopics(byId('topics'), topics)
     showGroups(byId('groups'), groups)
     showDeadLetters(byId('dead-letters'), counts, () => void refresh())
+    showWork(work)
     showApplications(status.applications)
     setText(byId('name'), status.name)
     document.title = `${status.name} – Millrace`
@@ -40,6 +45,35 @@ async function refresh() {
   } catch {
     showConnection(false)
   }
+}
+
+/** Queues, tasks and schedules; undefined where the engine keeps none. */
+async function readWork() {
+  try {
+    const [{ queues }, found, { schedules }] = await Promise.all([
+      api('/v1/queues'),
+      chosenTasks(),
+      api('/v1/schedules'),
+    ])
+    return { queues, found, schedules }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'capability_missing') return undefined
+    throw error
+  }
+}
+
+/** @param {Awaited<ReturnType<typeof readWork>>} work */
+function showWork(work) {
+  const hasNone = work === undefined || work.queues.length === 0
+  byId('queues-section').hidden = work === undefined
+  byId('tasks-section').hidden = hasNone
+  byId('schedules-section').hidden = work === undefined || (hasNone && work.schedules.length === 0)
+  if (work === undefined) return
+  const { queues, found, schedules } = work
+  const again = () => void refresh()
+  showQueues(byId('queues'), queues, { refresh: again, choose: (queue) => showTasksOf(queue, again) })
+  showTasks(byId('tasks'), { ...found, queues: queues.map((/** @type {{ name: string }} */ { name }) => name) }, again)
+  showSchedules(byId('schedules'), schedules, again)
 }
 
 /**
@@ -109,5 +143,6 @@ setInterval(() => {
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden) void refresh()
 })
+startTasks(() => void refresh())
 await refresh()
 await startLive(byId('live'))

@@ -39,6 +39,14 @@ export function ago(time) {
 }
 
 /**
+ * @param {string} time
+ */
+export function until(time) {
+  const ms = Date.parse(time) - Date.now()
+  return ms < 1_000 ? 'now' : `in ${duration(ms)}`
+}
+
+/**
  * @param {number} value
  */
 export function bytes(value) {

@@ -3,6 +3,7 @@ import { MillraceError } from '@millrace/core'
 import type { ServerLimits } from '../options.ts'
 import { parseJson, readText } from './body.ts'
 import { mediaTypeOf } from './media-type.ts'
+import { readQuery } from './query.ts'
 import { timeOf } from './time.ts'
 
 /** The members of a command's JSON body, read by name and kind. Each throws `request_invalid` with the path. */
@@ -20,7 +21,8 @@ export interface Command {
 
 /**
  * Reads the JSON object of a command; an absent body is an empty one. Throws `media_type_unsupported` unless it is
- * declared as JSON (a browser cannot send that to another site without asking), `request_invalid` for a member that is not in `allowed`.
+ * declared as JSON (a browser cannot send that to another site without asking), `request_invalid` for a member that is not in `allowed`, and for any query
+ * parameter: `?dryRun=true` would be passed over, and the command carried out.
  */
 export async function readCommand(
   request: Request,
@@ -30,6 +32,7 @@ export async function readCommand(
     allowed,
   }: { limits: ServerLimits; incoming: IncomingMessage | undefined; allowed: readonly string[] },
 ): Promise<Command> {
+  readQuery(request.url, [])
   const media = mediaTypeOf(request.headers.get('content-type'))
   if (media !== undefined && !media.isJson) {
     throw new MillraceError('media_type_unsupported', 'Send the command as application/json.')
@@ -49,17 +52,17 @@ export function commandOf(value: unknown, allowed: readonly string[], base = '')
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid(base, `${base === '' ? 'The body' : base} must be a JSON object.`)
   }
+  const pathOf = (name: string): string => (base === '' ? name : `${base}.${name}`)
   const members = new Map<string, unknown>(Object.entries(value))
   for (const name of members.keys()) {
     if (!allowed.includes(name)) {
+      const known = allowed.length === 0 ? 'it takes none' : `there are ${allowed.join(', ')}`
       throw invalid(
-        base,
-        `A member of ${base === '' ? 'the body' : base} is not known; there are ${allowed.join(', ')}.`,
+        pathOf(name.slice(0, 100)),
+        `A member of ${base === '' ? 'the body' : base} is not known; ${known}.`,
       )
     }
   }
-  const pathOf = (name: string): string => (base === '' ? name : `${base}.${name}`)
-
   function typed<Value>(
     name: string,
     what: string,

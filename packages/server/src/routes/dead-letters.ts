@@ -1,11 +1,14 @@
 import { MillraceError, type DeadLetterFilter, type DeadLetterView } from '@millrace/core'
 import type { Context } from 'hono'
 import { json } from '../reply.ts'
-import { commandOf, readCommand, type Command } from '../request/command.ts'
+import { readCommand, type Command } from '../request/command.ts'
 import { readQuery } from '../request/query.ts'
+import { present, selectionOf, type FilterSource } from '../request/selection.ts'
+import { unqueried } from '../request/unqueried.ts'
 import { incomingOf, type Env, type Route, type Services } from '../services.ts'
 
 const FILTERS = ['group', 'fingerprint', 'topic', 'type', 'eventId', 'since', 'until'] as const
+const SELECTION = { names: FILTERS, what: 'dead letters', read: filterOf }
 
 /** `/v1/dead-letters`: list, count, show, requeue, edit and discard. */
 export function deadLetterRoutes(services: Services): readonly Route[] {
@@ -15,7 +18,7 @@ export function deadLetterRoutes(services: Services): readonly Route[] {
 
   async function many(context: Context<Env>, act: 'requeue' | 'discard'): Promise<Response> {
     const command = await read(context, ['ids', 'filter', 'all', 'dryRun'])
-    return json(await deadLetters[act](selectionOf(command), { dryRun: command.flag('dryRun') }))
+    return json(await deadLetters[act](selectionOf(command, SELECTION), { dryRun: command.flag('dryRun') }))
   }
 
   async function one(context: Context<Env>, act: 'requeue' | 'discard'): Promise<Response> {
@@ -42,7 +45,7 @@ export function deadLetterRoutes(services: Services): readonly Route[] {
     {
       method: 'GET',
       path: '/v1/dead-letters/:id',
-      handle: async (context) => json(await deadLetters.get(idOf(context))),
+      handle: unqueried(async (context) => json(await deadLetters.get(idOf(context)))),
     },
     { method: 'DELETE', path: '/v1/dead-letters/:id', handle: (context) => one(context, 'discard') },
     { method: 'POST', path: '/v1/dead-letters/:id/requeue', handle: (context) => one(context, 'requeue') },
@@ -79,31 +82,11 @@ function summaryOf({ body: _body, event: _event, error, ...rest }: DeadLetterVie
   return { ...rest, error: { code: error.code, message: error.message } }
 }
 
-/** What a bulk command acts on. Everything is only meant when it is said. */
-function selectionOf(command: Command): readonly string[] | DeadLetterFilter {
-  const ids = command.strings('ids')
-  const given = command.has('filter') ? commandOf(command.value('filter'), FILTERS, 'filter') : undefined
-  const filter = given === undefined ? {} : filterOf(given)
-  const isAll = command.flag('all')
-  const ways = [ids !== undefined, Object.keys(filter).length > 0, isAll].filter(Boolean).length
-  if (ways !== 1) {
-    throw new MillraceError(
-      'request_invalid',
-      `Say which dead letters are meant, in one way: ids, a filter with at least one of ${FILTERS.join(', ')}, or all: true.`,
-      { path: 'filter' },
-    )
-  }
-  return ids ?? filter
-}
-
-function filterOf(from: {
-  string: (name: string) => string | undefined
-  time: (name: string) => Date | undefined
-}): DeadLetterFilter {
+function filterOf(from: Pick<FilterSource, 'string' | 'time'>): DeadLetterFilter {
   const entries = FILTERS.map(
     (name) => [name, name === 'since' || name === 'until' ? from.time(name) : from.string(name)] as const,
   )
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
+  return present(Object.fromEntries(entries))
 }
 
 function idOf(context: Context<Env>): string {

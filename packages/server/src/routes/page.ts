@@ -17,6 +17,7 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 /** Everything that may be asked for: a request's path is never turned into a file's. */
 const FILES: ReadonlySet<string> = new Set([
   'api.js',
+  'ask.js',
   'dead-letters.js',
   'dom.js',
   'groups.js',
@@ -24,6 +25,10 @@ const FILES: ReadonlySet<string> = new Set([
   'live.js',
   'main.js',
   'page.css',
+  'queues.js',
+  'schedules.js',
+  'task.js',
+  'tasks.js',
   'topics.js',
   'words.js',
 ])

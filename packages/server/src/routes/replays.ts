@@ -3,6 +3,7 @@ import { json } from '../reply.ts'
 import type { ReplayRun } from '../replay-runs.ts'
 import { commandOf, readCommand, type Command } from '../request/command.ts'
 import { timeOf } from '../request/time.ts'
+import { unqueried } from '../request/unqueried.ts'
 import { incomingOf, type Route, type Services } from '../services.ts'
 
 const MEMBERS = ['group', 'topics', 'types', 'key', 'from', 'to', 'rate', 'dryRun']
@@ -22,16 +23,16 @@ export function replayRoutes({ settings, replays }: Services): readonly Route[] 
         return json(run, 202, { location: `/v1/replays/${run.id}` })
       },
     },
-    { method: 'GET', path: '/v1/replays', handle: () => json({ replays: replays.list() }) },
+    { method: 'GET', path: '/v1/replays', handle: unqueried(() => json({ replays: replays.list() })) },
     {
       method: 'GET',
       path: '/v1/replays/:id',
-      handle: (context) => json(known(replays.get(context.req.param('id') ?? ''))),
+      handle: unqueried((context) => json(known(replays.get(context.req.param('id') ?? '')))),
     },
     {
       method: 'DELETE',
       path: '/v1/replays/:id',
-      handle: (context) => json(known(replays.cancel(context.req.param('id') ?? '')), 202),
+      handle: unqueried((context) => json(known(replays.cancel(context.req.param('id') ?? '')), 202)),
     },
   ]
 }

@@ -18,6 +18,7 @@ export function topicRoutes({ settings: { millrace } }: Services): readonly Rout
       method: 'GET',
       path: '/v1/topics/:topic',
       async handle(context) {
+        readQuery(context.req.raw.url, [])
         const name = context.req.param('topic') ?? ''
         const topic = (await millrace.topics()).find((candidate) => candidate.topic === name)
         if (topic === undefined)
@@ -37,6 +38,7 @@ export function topicRoutes({ settings: { millrace } }: Services): readonly Rout
       method: 'GET',
       path: '/v1/groups/:group',
       async handle(context) {
+        readQuery(context.req.raw.url, [])
         const name = context.req.param('group') ?? ''
         const group = (await millrace.groups()).find((candidate) => candidate.group === name)
         if (group === undefined)

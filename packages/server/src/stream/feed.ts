@@ -34,6 +34,7 @@ export async function runFeed(
     for (;;) {
       const { done, value } = await rest.next()
       if (done === true || outlet.gone.aborted) break
+      if (value.events.length === 0) outlet.write(beginText(value))
       let text = ''
       for (const event of value.events) {
         text += frameText({ id: event.cursor, data: storedEventText(event, event.body) })

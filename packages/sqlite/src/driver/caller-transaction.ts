@@ -1,4 +1,4 @@
-import { isMillraceError, MillraceError, type Runtime } from '@millrace/core/driver'
+import { MillraceError, type Runtime } from '@millrace/core/driver'
 import { realpathSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { noFault } from '../file/fault-point.ts'
@@ -6,6 +6,7 @@ import { toEngineError } from '../file/sqlite-error.ts'
 import { createStatements } from '../file/statements.ts'
 import type { Settings } from '../settings.ts'
 import { createNameIds } from '../write/name-ids.ts'
+import { createTaskCache } from '../write/tasks/task-cache.ts'
 import { createTopicCache } from '../write/topic-cache.ts'
 import type { WriterState } from '../write/writer-state.ts'
 
@@ -27,6 +28,10 @@ export function createCallerTransactions(settings: Settings, runtime: Runtime): 
         `it must be a DatabaseSync of node:sqlite on ${settings.path}: another SQLite library in this process would destroy its file locks`,
       )
     }
+    if (!isOpen(tx)) {
+      states.delete(tx)
+      throw invalid('the handle is closed; pass one that is open, and run BEGIN IMMEDIATE on it first')
+    }
     let state = states.get(tx)
     if (state === undefined) {
       requireFile(tx)
@@ -37,6 +42,7 @@ export function createCallerTransactions(settings: Settings, runtime: Runtime): 
     state.topics.clear()
     state.types.clear()
     state.sources.clear()
+    state.tasks.clear()
     return state
   }
 
@@ -57,27 +63,66 @@ export function createCallerTransactions(settings: Settings, runtime: Runtime): 
       topics: createTopicCache(sql),
       types: createNameIds(sql, 'types'),
       sources: createNameIds(sql, 'sources'),
+      tasks: createTaskCache(sql),
       retentionWanted: false,
     }
   }
 
+  /** Begins the savepoint; what was prepared before the handle was closed and opened again is prepared anew. */
+  function savepoint(tx: object): WriterState {
+    const state = stateOf(tx)
+    try {
+      state.sql.prepared('SAVEPOINT millrace').run()
+      return state
+    } catch (error) {
+      if (!isFinalized(error)) throw failure(error, settings.path)
+    }
+    states.delete(state.sql.db)
+    const anew = stateOf(tx)
+    anew.sql.prepared('SAVEPOINT millrace').run()
+    return anew
+  }
+
   return {
     run(tx, change) {
-      const state = stateOf(tx)
+      const state = savepoint(tx)
       const { db } = state.sql
       try {
-        state.sql.prepared('SAVEPOINT millrace').run()
         const result = change(state)
         state.sql.prepared('RELEASE millrace').run()
         return result
       } catch (error) {
         if (db.isTransaction) db.exec('ROLLBACK TO millrace; RELEASE millrace')
-        throw isMillraceError(error) ? error : toEngineError(error, settings.path)
+        throw failure(error, settings.path)
       }
     },
   }
 }
 
-function invalid(why: string): MillraceError {
-  return new MillraceError('transaction_invalid', `The transaction cannot be joined: ${why}.`, { path: 'tx' })
+function isOpen(tx: DatabaseSync): boolean {
+  try {
+    return tx.isOpen
+  } catch (error) {
+    throw invalid('it must be the DatabaseSync itself, not something that stands for it', error)
+  }
+}
+
+function isFinalized(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_INVALID_STATE'
+}
+
+/** `SQLITE_BUSY_SNAPSHOT`: no waiting helps. */
+const STALE_SNAPSHOT = 517
+
+function failure(error: unknown, path: string): MillraceError {
+  if (error instanceof Error && 'errcode' in error && error.errcode === STALE_SNAPSHOT)
+    return invalid('it has read what others have changed since; roll it back and begin it with BEGIN IMMEDIATE', error)
+  return toEngineError(error, path)
+}
+
+function invalid(why: string, cause?: unknown): MillraceError {
+  return new MillraceError('transaction_invalid', `The transaction cannot be joined: ${why}.`, {
+    path: 'tx',
+    ...(cause === undefined ? {} : { cause }),
+  })
 }

@@ -15,5 +15,7 @@ export function capabilitiesOf(settings: Settings, engineVersion: string): Capab
     lag: { level: 'native' },
     processes: settings.processes === 'many' ? { level: 'native' } : { level: 'none' },
     size: { level: 'native', bounds: { maxBytes: settings.maxBytes } },
+    // What waits for the writer goes into one transaction, however many batches it is.
+    smallBatches: true,
   }
 }

@@ -1,4 +1,10 @@
-import { type Capabilities, MillraceError, type Runtime } from '@millrace/core/driver'
+import {
+  type Capabilities,
+  createTopicChanges,
+  MillraceError,
+  type Runtime,
+  type TopicChanges,
+} from '@millrace/core/driver'
 import { DatabaseSync } from 'node:sqlite'
 import { checkFile } from '../file/check-file.ts'
 import { sqliteVersion } from '../file/open-database.ts'
@@ -8,8 +14,9 @@ import { createReader } from '../loop/reader.ts'
 import { startReaderThread, startWriterThread } from '../loop/thread-link.ts'
 import { createWriter } from '../loop/writer.ts'
 import type { Settings } from '../settings.ts'
+import type { Touched } from '../write/tasks/task-cache.ts'
 import { capabilitiesOf } from './capabilities.ts'
-import { createTopicChanges, type TopicChanges } from './topic-changes.ts'
+import { createQueueNews, type QueueNews } from './queue-news.ts'
 
 /** The open file: a writer, a reader, and who is told of what. */
 export interface Connection {
@@ -17,6 +24,7 @@ export interface Connection {
   readonly writer: Link<WriterCalls>
   readonly reader: Link<ReaderCalls>
   readonly changes: TopicChanges
+  readonly news: QueueNews
   /** Whether closing has begun: whoever waits gives up. */
   readonly closing: boolean
 }
@@ -68,21 +76,23 @@ export function createLifecycle(settings: Settings, runtime: Runtime): Lifecycle
 async function openConnection(settings: Settings, runtime: Runtime): Promise<Connection & { closing: boolean }> {
   checkFile(settings.path)
   const changes = createTopicChanges()
+  const news = createQueueNews()
   const onChanged = (topics: readonly string[]): void => changes.announce(topics)
+  const onQueues = (queues: Touched): void => news.seen(queues)
   const capabilities = capabilitiesOf(settings, libraryVersion())
   if (!settings.threads) {
-    const writer = startInline<WriterCalls>(createWriter, { settings, runtime, onChanged })
-    const reader = startInline<ReaderCalls>(createReader, { settings, runtime, onChanged })
-    return { capabilities, writer, reader, changes, closing: false }
+    const writer = startInline<WriterCalls>(createWriter, { settings, runtime, onChanged, onQueues })
+    const reader = startInline<ReaderCalls>(createReader, { settings, runtime, onChanged, onQueues })
+    return { capabilities, writer, reader, changes, news, closing: false }
   }
-  const starting = startWriterThread({ settings, onChanged })
+  const starting = startWriterThread({ settings, onChanged, onQueues })
   const [writer, reader] = await Promise.allSettled([
     starting,
-    startReaderThread({ settings, onChanged, after: starting }),
+    startReaderThread({ settings, onChanged, onQueues, after: starting }),
   ])
   if (writer.status === 'rejected') throw writer.reason
   if (reader.status === 'fulfilled') {
-    return { capabilities, writer: writer.value, reader: reader.value, changes, closing: false }
+    return { capabilities, writer: writer.value, reader: reader.value, changes, news, closing: false }
   }
   await writer.value.close()
   throw reader.reason

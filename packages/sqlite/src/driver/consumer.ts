@@ -1,68 +1,50 @@
-import type { ConsumeOptions, Consumer, StoredRecord } from '@millrace/core/driver'
-import { positionOf, seqOf } from '../position.ts'
-import { encodeProgress } from '../progress-codec.ts'
+import {
+  type ConsumeOptions,
+  type Consumer,
+  encodeProgress,
+  type Runtime,
+  seqOf,
+  type StoredRecord,
+} from '@millrace/core/driver'
 import type { FetchReply } from '../read/fetch.ts'
-import { recordOf } from '../read/records.ts'
+import type { Mark } from '../write/mark.ts'
 import type { Connection } from './connection.ts'
-
-type Fetching = Parameters<Consumer['fetch']>[0]
+import { createLogReading, type Fetching } from './log-reading.ts'
+import { createMarks } from './marks.ts'
 
 let consumers = 0
 
 /** Reads the partitions of one member; where it has got to is kept here, for the core keeps the durable progress. */
-export function createConsumer(connection: Connection, { topic, group, partitions }: ConsumeOptions): Consumer {
-  const { reader, writer, changes } = connection
+export function createConsumer(
+  connection: Connection,
+  runtime: Runtime,
+  { topic, group, partitions }: ConsumeOptions,
+): Consumer {
+  const { writer, changes } = connection
   const name = `consumer-${++consumers}`
   const tokens = new Map(partitions.map(({ partition, token }) => [partition, token]))
-  const marked = new Map<number, number>()
   const after = new Map(partitions.map((owned) => [owned.partition, seqOf(owned.after)]))
-  const watching = reader.call('watch', { topic, by: 1 })
+  const store = (wanted: readonly Mark[]): Promise<readonly number[]> =>
+    writer.call('mark', { group, topic, marks: wanted })
+  const marks = createMarks(tokens, store, () => runtime.monotonic())
+  const watching = writer.call('watch', { topic, by: 1 })
   watching.catch(() => undefined)
-  const release = reader.hold()
+  const release = writer.hold()
   const ended = new AbortController()
-  let turn = 0
-  let ahead: Promise<FetchReply | undefined> | undefined
+  const log = createLogReading(connection.reader, topic, after)
+  const brought: FetchReply[] = []
   /** Whether there was nothing beyond `after` when last looked at, so that it is enough to stand. */
   let atEnd = false
 
-  /** Asks for what comes next in the open partitions, beginning with another one each time. */
-  function ask(max: number, paused: ReadonlySet<number> | undefined): Promise<FetchReply> | undefined {
-    const open = [...after].filter(([partition]) => paused?.has(partition) !== true)
-    if (open.length === 0) return undefined
-    const first = turn++ % open.length
-    const places = [...open.slice(first), ...open.slice(0, first)]
-    return reader.call('fetch', {
-      topic,
-      partitions: places.map(([partition, seq]) => ({ partition, after: seq })),
-      max,
-    })
-  }
-
-  /** Takes what is wanted of a reply; the rest is read again later, for only what is taken moves us on. */
-  function take({ partitions: found, types }: FetchReply, max: number, paused?: ReadonlySet<number>): StoredRecord[] {
-    const names = new Map(types)
-    const records: StoredRecord[] = []
-    for (const { partition, rows } of found) {
-      if (paused?.has(partition) === true) continue
-      for (const row of rows) {
-        if (records.length >= max) break
-        if (row[0] <= (after.get(partition) ?? 0)) continue
-        records.push(recordOf(topic, partition, names.get(row[2]) ?? '', row))
-        after.set(partition, row[0])
-      }
-    }
-    return records
-  }
-
   /** Stands at the writer until it brings something or says where to look, something changes, or the caller has had enough. */
-  async function stand({ max, paused, signal }: Fetching, version: number): Promise<FetchReply | 'look' | undefined> {
+  async function stand({ max, paused, signal }: Fetching, version: number): Promise<'brought' | 'look' | undefined> {
     const changed = changes.next(topic, version, [signal, ended.signal])
     const places = [...after].filter(([partition]) => paused?.has(partition) !== true)
     if (places.length === 0) {
       await changed
       return undefined
     }
-    let brought: FetchReply | 'look' | undefined
+    let answer: 'brought' | 'look' | undefined
     const called = writer
       .call('stand', {
         consumer: name,
@@ -71,32 +53,40 @@ export function createConsumer(connection: Connection, { topic, group, partition
         partitions: places.map(([partition, seq]) => ({ partition, token: tokens.get(partition) ?? 0, after: seq })),
         max,
       })
-      .then((reply) => (brought = reply ?? 'look'))
+      .then((reply) => {
+        answer = reply === undefined ? 'look' : 'brought'
+        if (reply !== undefined) brought.push(reply)
+      })
     called.catch(() => undefined)
     await Promise.race([called, changed])
-    return brought
+    return answer
+  }
+
+  /** What standing has brought, also to a fetch that did not wait for it any more. */
+  function takeBrought(fetching: Fetching): StoredRecord[] {
+    for (let reply = brought.shift(); reply !== undefined; reply = brought.shift()) {
+      marks.stored(reply.partitions.map(({ partition, rows }) => ({ partition, upTo: rows.at(-1)?.[0] ?? 0 })))
+      const records = log.take(reply, fetching)
+      if (records.length > 0) return records
+    }
+    return []
   }
 
   /** Waits until there is something, the caller has had enough, or it is over. */
   async function next(fetching: Fetching): Promise<StoredRecord[]> {
-    const { max, paused, signal, mark } = fetching
-    const over = (): boolean => signal?.aborted === true || ended.signal.aborted || connection.closing
+    const { signal, mark } = fetching
+    const isOver = (): boolean => signal?.aborted === true || ended.signal.aborted || connection.closing
     await watching
     let told = false
-    while (!over()) {
+    while (!isOver()) {
       const version = changes.version(topic)
+      const near = takeBrought(fetching)
+      if (near.length > 0) return near
       if (!atEnd) {
-        const wasAhead = ahead !== undefined
-        const reply = (await ahead) ?? (await ask(max, paused))
-        if (over()) break
-        ahead = undefined
-        const records = reply === undefined ? [] : take(reply, max, paused)
-        if (records.length > 0) {
-          // While the caller works on a full batch, the reader prepares the next one.
-          if (records.length * 2 > max) ahead = ask(max, paused)?.catch(() => undefined)
-          return records
-        }
-        if (wasAhead) continue
+        const { isAhead } = log
+        const records = await log.look(fetching, isOver)
+        if (records.length > 0) return records
+        if (isAhead || isOver()) continue
       }
       // Told to look, and nothing there: standing again at once would end in a circle.
       if (mark !== true || told) {
@@ -104,13 +94,9 @@ export function createConsumer(connection: Connection, { topic, group, partition
         await changes.next(topic, version, [signal, ended.signal])
         continue
       }
-      const brought = await stand(fetching, version)
-      told = brought === 'look'
+      const answer = await stand(fetching, version)
+      told = answer === 'look'
       atEnd = !told
-      if (brought === undefined || brought === 'look') continue
-      const records = take(brought, max, paused)
-      for (const { partition } of records) marked.set(partition, after.get(partition) ?? 0)
-      if (records.length > 0) return records
     }
     return []
   }
@@ -118,16 +104,15 @@ export function createConsumer(connection: Connection, { topic, group, partition
   return {
     async fetch(fetching) {
       try {
-        return await next(fetching)
+        const records = await next(fetching)
+        if (fetching.mark === true) marks.fetched(countsOf(records), after)
+        return records
       } catch (error) {
         if (ended.signal.aborted || connection.closing) return []
         throw error
       }
     },
-    marked(partition) {
-      const seq = marked.get(partition)
-      return seq === undefined ? undefined : positionOf(seq)
-    },
+    marked: marks.of,
     async settle(progress) {
       const rows = progress.map(encodeProgress)
       return { fenced: await writer.call('settle', { group, topic, rows }) }
@@ -137,7 +122,24 @@ export function createConsumer(connection: Connection, { topic, group, partition
       ended.abort()
       release()
       writer.call('stand', { consumer: name, group, topic, partitions: [], max: 0 }).catch(() => undefined)
-      if (!connection.closing) await reader.call('watch', { topic, by: -1 }).catch(() => undefined)
+      if (!connection.closing) await writer.call('watch', { topic, by: -1 }).catch(() => undefined)
     },
   }
+}
+
+/** Of each partition; most records come next to others of theirs. */
+function countsOf(records: readonly StoredRecord[]): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>()
+  let last = 0
+  let count = 0
+  for (const { partition } of records) {
+    if (partition !== last) {
+      if (count > 0) counts.set(last, (counts.get(last) ?? 0) + count)
+      last = partition
+      count = 0
+    }
+    count += 1
+  }
+  if (count > 0) counts.set(last, (counts.get(last) ?? 0) + count)
+  return counts
 }

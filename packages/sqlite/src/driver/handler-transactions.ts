@@ -13,6 +13,8 @@ export interface OpenTransaction {
   readonly tx: HandlerTransaction
   readonly writes: readonly HandlerWrite[]
   write(write: HandlerWrite): void
+  /** Takes back what was written, unless the handler has ended. */
+  drop(write: HandlerWrite): void
   /** From now on nothing can be written. */
   end(): void
 }
@@ -36,6 +38,9 @@ export function createHandlerTransactions(): HandlerTransactions {
         write(write) {
           if (over.has(tx)) throw ended()
           writes.push(write)
+        },
+        drop(write) {
+          if (!over.has(tx) && writes.includes(write)) writes.splice(writes.indexOf(write), 1)
         },
         end: () => void over.add(tx),
       }

@@ -20,9 +20,12 @@ export function createInboxStore(life: Lifecycle, handlers: HandlerTransactions)
           const { writer, changes } = life.current()
           const returned = listOf(statements).map((statement) => ({ kind: 'statement' as const, statement }))
           const writes: HandlerWrite[] = [...open.writes, ...returned]
-          const outcome = await writer.call('applyInbox', { entry, writes })
-          if (outcome === 'applied') changes.announce(topicsOf(writes))
-          return outcome
+          try {
+            return await writer.call('applyInbox', { entry, writes })
+          } finally {
+            // Also when it has failed: it may be in the file all the same.
+            changes.announce(topicsOf(writes))
+          }
         },
         async rollback() {
           open.end()

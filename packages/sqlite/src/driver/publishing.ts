@@ -2,13 +2,13 @@ import {
   abortedError,
   isMillraceError,
   MillraceError,
+  positionOf,
   type PublishOutcome,
   type PublishRecord,
 } from '@millrace/core/driver'
 import { decodeError } from '../loop/error-codec.ts'
 import { isOutcomeUnknown } from '../loop/link.ts'
 import { encodeRecords, type PublishReply } from '../loop/publish-batch.ts'
-import { positionOf } from '../position.ts'
 import type { Connection } from './connection.ts'
 
 /** Stores records; a failure is an outcome, never thrown. */
@@ -25,7 +25,11 @@ export async function publishRecords(
       changes.announce(batch.topics)
       return outcomesOf(records, reply)
     },
-    (error: unknown) => allFailed(records, isOutcomeUnknown(error) ? 'unknown' : 'rejected', asError(error)),
+    (error: unknown) => {
+      // It may be in the file all the same.
+      changes.announce(batch.topics)
+      return allFailed(records, isOutcomeUnknown(error) ? 'unknown' : 'rejected', asError(error))
+    },
   )
   if (signal === undefined) return stored
   return orAborted(stored, records, signal)

@@ -1,5 +1,4 @@
-import { abortedError, type ReadQuery, type Runtime, type StoredRecord } from '@millrace/core/driver'
-import { seqOf } from '../position.ts'
+import { abortedError, type ReadQuery, type Runtime, seqOf, type StoredRecord } from '@millrace/core/driver'
 import type { Connection } from './connection.ts'
 
 /** Browses a topic; with `waitMs` an empty answer is held back until something comes. */
@@ -8,7 +7,7 @@ export async function readRecords(
   runtime: Runtime,
   query: ReadQuery,
 ): Promise<readonly StoredRecord[]> {
-  const { reader, changes } = connection
+  const { reader, writer, changes } = connection
   const { topic, since, until, type, key, limit, backwards = false, partition, waitMs = 0, signal } = query
   if (signal?.aborted) throw abortedError(signal)
   const after = (query.after ?? []).map((place) => ({ partition: place.partition, seq: seqOf(place.position) }))
@@ -19,9 +18,9 @@ export async function readRecords(
   const deadline = runtime.monotonic() + waitMs
   const timeUp = new AbortController()
   const timer = runtime.setTimer(() => timeUp.abort(), waitMs)
-  const release = reader.hold()
+  const release = writer.hold()
   try {
-    await reader.call('watch', { topic, by: 1 })
+    await writer.call('watch', { topic, by: 1 })
     while (!connection.closing) {
       const version = changes.version(topic)
       const found = await browse()
@@ -37,6 +36,6 @@ export async function readRecords(
   } finally {
     timer.cancel()
     release()
-    if (!connection.closing) await reader.call('watch', { topic, by: -1 }).catch(() => undefined)
+    if (!connection.closing) await writer.call('watch', { topic, by: -1 }).catch(() => undefined)
   }
 }

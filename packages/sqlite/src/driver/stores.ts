@@ -5,10 +5,13 @@ import type { Lifecycle } from './connection.ts'
 import { createHandlerTransactions } from './handler-transactions.ts'
 import { createInboxStore } from './inbox.ts'
 import { createOutboxStore } from './outbox.ts'
+import { createScheduleStore, createSettingStore, createTaskAdmin } from './task-admin.ts'
+import { createTaskStore } from './tasks.ts'
 
 /** The stores over one file: what changes goes to the writer, what looks goes to the reader. */
 export function createStores(life: Lifecycle, settings: Settings, runtime: Runtime): Stores {
   const handlers = createHandlerTransactions()
+  const callers = createCallerTransactions(settings, runtime)
   const write: () => ReturnType<Lifecycle['current']>['writer'] = () => life.current().writer
   const read: () => ReturnType<Lifecycle['current']>['reader'] = () => life.current().reader
   return {
@@ -27,6 +30,7 @@ export function createStores(life: Lifecycle, settings: Settings, runtime: Runti
       settle: async (changes) => write().call('settleLane', changes),
       keys: async (query) => read().call('laneKeys', query),
       unpark: async (key) => write().call('unpark', key),
+      next: async (group) => read().call('laneNext', { group }),
       counts: async (group) => read().call('laneCounts', { group }),
     },
     deadLetters: {
@@ -42,7 +46,11 @@ export function createStores(life: Lifecycle, settings: Settings, runtime: Runti
       byId: async (id, source) => read().call('findById', { id, source }),
       byCorrelation: async (correlationId, limit) => read().call('findByCorrelation', { correlationId, limit }),
     },
-    outbox: createOutboxStore(life, createCallerTransactions(settings, runtime), handlers),
+    outbox: createOutboxStore(life, callers, handlers),
     inbox: createInboxStore(life, handlers),
+    tasks: createTaskStore(life, callers, handlers),
+    taskAdmin: createTaskAdmin(life),
+    schedules: createScheduleStore(life),
+    settings: createSettingStore(life),
   }
 }

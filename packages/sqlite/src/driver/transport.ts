@@ -16,7 +16,7 @@ export function createTransport(life: Lifecycle, runtime: Runtime): Transport {
     ensureGroup: async (group, topics, from) => life.current().writer.call('ensureGroup', { group, topics, from }),
     list: async () => life.current().reader.call('list', undefined),
     publish: async (records, options) => publishRecords(life.current(), records, options?.signal),
-    consume: (options) => createConsumer(life.current(), options),
+    consume: (options) => createConsumer(life.current(), runtime, options),
     read: async (query) => readRecords(life.current(), runtime, query),
     lag: async (topic, group) => life.current().reader.call('lag', { topic, group }),
     seek: async (group, topic, to) => life.current().writer.call('seek', { group, topic, to }),

@@ -4,19 +4,24 @@ import type { Statements } from '../file/statements.ts'
 import type { Host } from './host.ts'
 
 /**
- * The file watch fires before the commit is visible, so after a hint we look again at these distances, in milliseconds,
- * and no longer: a hint that nothing follows is a commit of something else.
+ * The file watch fires before the commit is visible, which is when the disk has synced it: so after a hint, and after what was
+ * seen, we look again at these distances, in milliseconds, and no longer: a hint that nothing follows is a commit of something else.
  */
-const LOOK_AGAIN_MS = [0, 1, 1, 2, 4, 8]
+const LOOK_AGAIN_MS = [0, 1, 1, 2, 4, 8, 16, 32, 64, 128, 256]
 /** The least time between two looks while hints keep coming, in milliseconds. */
 const LEAST_BETWEEN_MS = 2
 /** How often to look without threads, where no file is watched, in milliseconds. */
 const INLINE_POLL_MS = 10
 
-/** Notices commits of other processes, for the topics that somebody waits for. */
+/**
+ * Notices commits of other connections, for the topics that somebody waits for, and for queues. On the connection that writes it
+ * does not see those of this process, which are told with their replies.
+ */
 export interface ChangeWatch {
   /** One more or one less who waits for a topic. */
   count(change: { readonly topic: string; readonly by: 1 | -1 }): void
+  /** One more or one less who wants to know of queues. */
+  countQueues(change: { readonly by: 1 | -1 }): void
   close(): void
 }
 
@@ -31,9 +36,13 @@ const SELECT_HEADS = `
 export function createChangeWatch(host: Host, sql: Statements): ChangeWatch {
   const { settings } = host
   const topics = new Map<string, Watched>()
+  const queues = new Map<string, number>()
+  let wantQueues = 0
   let version = versionOf()
   let poll: Timer | undefined
   let again: Timer | undefined
+  /** How long the next look is put off, in milliseconds. */
+  let rests = 0
   let looks = 0
   let lookedAt = 0
   let stopWatching: (() => void) | undefined
@@ -59,20 +68,38 @@ export function createChangeWatch(host: Host, sql: Statements): ChangeWatch {
       watched.heads = heads
     }
     if (grown.length > 0) host.changed(grown)
+    lookAtQueues()
     return true
   }
 
+  function lookAtQueues(): void {
+    if (wantQueues === 0) return
+    const changed: (readonly [string, number])[] = []
+    for (const row of sql.arrays<[name: string, news: number]>('SELECT name, news FROM task_queues')) {
+      if (queues.get(row[0]) === row[1]) continue
+      queues.set(row[0], row[1])
+      changed.push(row)
+    }
+    if (changed.length > 0) host.queuesChanged(changed)
+  }
+
+  function isWanted(): boolean {
+    return topics.size > 0 || wantQueues > 0
+  }
+
   function hint(): void {
-    if (topics.size === 0) return
+    if (!isWanted()) return
     looks = 0
-    if (again === undefined) lookSoon(Math.max(0, lookedAt + LEAST_BETWEEN_MS - host.monotonic()))
+    if (again !== undefined && rests <= LEAST_BETWEEN_MS) return
+    again?.cancel()
+    lookSoon(Math.max(0, lookedAt + LEAST_BETWEEN_MS - host.monotonic()))
   }
 
   function lookSoon(ms: number): void {
+    rests = ms
     again = host.setTimer(() => {
       again = undefined
-      if (look()) return
-      looks += 1
+      looks = look() ? 0 : looks + 1
       const next = LOOK_AGAIN_MS[looks]
       if (next !== undefined) lookSoon(next)
     }, ms)
@@ -99,12 +126,18 @@ export function createChangeWatch(host: Host, sql: Statements): ChangeWatch {
 
   return {
     count({ topic, by }) {
-      if (topics.size === 0) start()
+      if (!isWanted()) start()
       const watched = topics.get(topic) ?? { waiting: 0, heads: headsOf(topic) }
       watched.waiting += by
       if (watched.waiting > 0) topics.set(topic, watched)
       else topics.delete(topic)
-      if (topics.size === 0) stop()
+      if (!isWanted()) stop()
+    },
+    countQueues({ by }) {
+      if (!isWanted()) start()
+      wantQueues += by
+      if (by === 1) lookAtQueues()
+      if (!isWanted()) stop()
     },
     close: stop,
   }

@@ -1,6 +1,7 @@
 import type { Timer } from '@millrace/core/driver'
 import type { FaultPoint } from '../file/fault-point.ts'
 import type { Settings } from '../settings.ts'
+import type { Touched } from '../write/tasks/task-cache.ts'
 
 /** What a writer or reader needs from where it runs: a thread of its own, or the caller's thread and runtime. */
 export interface Host {
@@ -15,6 +16,8 @@ export interface Host {
   reply(replies: readonly Reply[]): void
   /** Tells of topics that another process has written to. */
   changed(topics: readonly string[]): void
+  /** Tells of queues that somebody has changed, with their counts of news. */
+  queuesChanged(queues: Touched): void
 }
 
 /** A request: `id` names it in the reply; 0 wants none. */

@@ -1,6 +1,7 @@
 import { MillraceError, type Runtime } from '@millrace/core/driver'
 import { faultPointOf } from '../file/fault-point.ts'
 import type { Settings } from '../settings.ts'
+import type { Touched } from '../write/tasks/task-cache.ts'
 import type { Host, Server } from './host.ts'
 import type { Link } from './link.ts'
 import { createPendingCalls } from './pending-calls.ts'
@@ -12,10 +13,12 @@ export function startInline<Calls extends Record<keyof Calls, { input: unknown; 
     settings,
     runtime,
     onChanged,
+    onQueues,
   }: {
     readonly settings: Settings
     readonly runtime: Runtime
     readonly onChanged: (topics: readonly string[]) => void
+    readonly onQueues: (queues: Touched) => void
   },
 ): Link<Calls> {
   const pending = createPendingCalls()
@@ -29,6 +32,7 @@ export function startInline<Calls extends Record<keyof Calls, { input: unknown; 
     fault: faultPointOf(process.env['MILLRACE_FAULT_POINT']),
     reply: (replies) => replies.forEach(pending.settle),
     changed: onChanged,
+    queuesChanged: onQueues,
   })
   return {
     call(name, input) {

@@ -19,10 +19,11 @@ type CallsOf<Operations extends Record<string, Operation>> = {
 export type WriterCalls = CallsOf<WriteOperations> & {
   readonly join: { readonly input: JoinInput; readonly output: void }
   readonly stand: { readonly input: StandingFetch; readonly output: StandingReply }
+  readonly watch: { readonly input: { readonly topic: string; readonly by: 1 | -1 }; readonly output: void }
 }
 /** What the main thread may ask of the reader. */
 export type ReaderCalls = CallsOf<ReadOperations> & {
-  readonly watch: { readonly input: { readonly topic: string; readonly by: 1 | -1 }; readonly output: void }
+  readonly watchQueues: { readonly input: { readonly by: 1 | -1 }; readonly output: void }
 }
 
 /** The way to a writer or reader, wherever it runs. */

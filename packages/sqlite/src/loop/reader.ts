@@ -38,7 +38,7 @@ export function createReader(host: Host): Server {
 
   return {
     accept({ id, name, input }: Call) {
-      if (name === 'watch') return answer(id, () => watch.count(input as { topic: string; by: 1 | -1 }))
+      if (name === 'watchQueues') return answer(id, () => watch.countQueues(input as { by: 1 | -1 }))
       const operation = READ_OPERATIONS[name as ReadName] as (state: ReaderState, input: unknown) => unknown
       answer(id, () => operation(state, input))
     },

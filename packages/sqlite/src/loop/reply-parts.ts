@@ -1,12 +1,10 @@
 import type { FetchReply } from '../read/fetch.ts'
 import type { EventRow } from '../read/records.ts'
+import type { ExchangeReply } from '../write/tasks/exchange-wire.ts'
 import type { Reply } from './host.ts'
 
-/** A piece of a fetch that is sent ahead of its reply. */
-export interface ReplyPart {
-  readonly partition: number
-  readonly rows: readonly EventRow[]
-}
+/** A piece of a large reply that is sent ahead of it: rows of a fetch, or texts of claimed tasks. */
+export type ReplyPart = { readonly partition: number; readonly rows: readonly EventRow[] } | { readonly text: string }
 
 /**
  * V8 puts what it reads from a message of more than 100 KB straight into the old generation (`ValueDeserializer`), where
@@ -14,25 +12,34 @@ export interface ReplyPart {
  */
 const PART_CHARACTERS = 40_000
 
-/** Takes the rows of a large fetch out of its reply, in parts small enough. */
+/** Takes the rows or texts of a large reply out of it, in parts small enough. */
 export function splitReply(reply: Reply): { readonly parts: readonly ReplyPart[]; readonly rest: Reply } {
-  if (!isFetch(reply.value) || isSmall(reply.value)) return { parts: [], rest: reply }
-  const parts = reply.value.partitions.flatMap(partsOf)
-  return { parts, rest: { ...reply, value: { ...reply.value, partitions: [] } } }
+  const { value } = reply
+  if (isExchange(value) && value.texts.length > 1) {
+    return { parts: value.texts.map((text) => ({ text })), rest: { ...reply, value: { ...value, texts: [] } } }
+  }
+  if (!isFetch(value) || isSmall(value)) return { parts: [], rest: reply }
+  const parts = value.partitions.flatMap(partsOf)
+  return { parts, rest: { ...reply, value: { ...value, partitions: [] } } }
 }
 
 /** The reply as it was before it was split. */
 export function joinReply(reply: Reply, parts: readonly ReplyPart[]): Reply {
-  if (!isFetch(reply.value)) return reply
+  const { value } = reply
+  if (isExchange(value)) {
+    return { ...reply, value: { ...value, texts: parts.flatMap((part) => ('text' in part ? [part.text] : [])) } }
+  }
+  if (!isFetch(value)) return reply
   const byPartition = new Map<number, EventRow[]>()
-  for (const { partition, rows } of parts) {
-    const known = byPartition.get(partition)
-    if (known === undefined) byPartition.set(partition, [...rows])
-    else for (const row of rows) known.push(row)
+  for (const part of parts) {
+    if ('text' in part) continue
+    const known = byPartition.get(part.partition)
+    if (known === undefined) byPartition.set(part.partition, [...part.rows])
+    else for (const row of part.rows) known.push(row)
   }
   return {
     ...reply,
-    value: { ...reply.value, partitions: [...byPartition].map(([partition, rows]) => ({ partition, rows })) },
+    value: { ...value, partitions: [...byPartition].map(([partition, rows]) => ({ partition, rows })) },
   }
 }
 
@@ -63,4 +70,8 @@ function isSmall({ partitions }: FetchReply): boolean {
 
 function isFetch(value: unknown): value is FetchReply {
   return typeof value === 'object' && value !== null && 'partitions' in value && 'types' in value
+}
+
+function isExchange(value: unknown): value is ExchangeReply {
+  return typeof value === 'object' && value !== null && 'texts' in value && 'claimed' in value
 }

@@ -1,7 +1,7 @@
 import { toEngineError } from '../file/sqlite-error.ts'
 import { fetch, type FetchReply } from '../read/fetch.ts'
 import type { EventReading } from '../read/reader-state.ts'
-import type { PartitionState } from '../write/topic-cache.ts'
+import { mark } from '../write/mark.ts'
 import type { WriterState } from '../write/writer-state.ts'
 import type { Call, Reply } from './host.ts'
 
@@ -31,45 +31,55 @@ export interface StandingFetches {
   served(replies: readonly Reply[]): void
 }
 
+/** Where there is something beyond what a fetch has seen, and how many events. */
+interface News {
+  readonly places: (StandingFetch['partitions'][number] & { readonly id: number })[]
+  readonly count: number
+}
+
 /** More events than these are left to the reader, which reads while the next batch is written. */
 const MOST_RECORDS = 64
-const MARK = `
-  UPDATE progress SET fetched_high = max(fetched_high, ?)
-  WHERE group_id = (SELECT id FROM groups WHERE name = ?) AND partition_id = ? AND token = ?`
 
 export function createStandingFetches(state: WriterState, reply: (replies: readonly Reply[]) => void): StandingFetches {
   const standing = new Map<string, { readonly id: number; readonly query: StandingFetch }>()
 
-  function news({ topic, partitions }: StandingFetch): number {
-    const heads = state.topics.get(topic)?.partitions ?? []
+  function news({ topic, partitions }: StandingFetch): News {
+    const states = state.topics.get(topic)?.partitions ?? []
+    const places: News['places'] = []
     let count = 0
-    for (const { partition, after } of partitions) {
-      const { head, dropped } = heads[partition] ?? { head: 0, dropped: 0 }
-      count += Math.max(0, head - Math.max(after, dropped))
+    for (const place of partitions) {
+      const known = states[place.partition]
+      const fresh = known === undefined ? 0 : known.head - Math.max(place.after, known.dropped)
+      if (known === undefined || fresh <= 0) continue
+      places.push({ ...place, id: known.id })
+      count += fresh
     }
-    return count
+    return { places, count }
   }
 
   /** What fails here must not fail the events it came with: the reader will meet the same and say so. */
-  function tryAnswer(query: StandingFetch): StandingReply {
+  function tryAnswer(query: StandingFetch, { places, count }: News): StandingReply {
+    if (count > MOST_RECORDS) return undefined
     try {
-      return answer(query)
+      return answer(query, places)
     } catch {
       return undefined
     }
   }
 
-  function answer(query: StandingFetch): StandingReply {
-    // The names may be of a transaction that is rolled back, so none is kept.
-    const reading: EventReading = { sql: state.sql, typeNames: new Map() }
-    const found = fetch(reading, query)
-    const heads: readonly PartitionState[] = state.topics.get(query.topic)?.partitions ?? []
-    for (const { partition, rows } of found.partitions) {
-      const token = query.partitions.find((each) => each.partition === partition)?.token ?? 0
-      const marked = state.sql.run(MARK, rows.at(-1)?.[0] ?? 0, query.group, heads[partition]?.id ?? 0, token)
-      if (marked === 0) return undefined
-    }
-    return found
+  /** Looks only where there is news: publishers wait for this. */
+  function answer({ topic, group, max }: StandingFetch, places: News['places']): StandingReply {
+    // The names of a transaction that is rolled back are forgotten with it.
+    const reading: EventReading = { sql: state.sql, typeNames: state.types.names }
+    const ids = new Map(places.map(({ partition, id }) => [partition, id]))
+    const found = fetch(reading, { topic, partitions: places, max }, ids)
+    const tokens = new Map(places.map(({ partition, token }) => [partition, token]))
+    const marks = found.partitions.map(({ partition, rows }) => ({
+      partition,
+      token: tokens.get(partition) ?? 0,
+      upTo: rows.at(-1)?.[0] ?? 0,
+    }))
+    return mark(state, { group, topic, marks }).length === 0 ? found : undefined
   }
 
   return {
@@ -80,8 +90,8 @@ export function createStandingFetches(state: WriterState, reply: (replies: reado
       if (before !== undefined) reply([{ id: before.id }])
       if (query.partitions.length === 0) return reply([{ id }])
       try {
-        state.topics.refresh()
-        if (news(query) > 0) reply([{ id }])
+        if (state.topics.refresh()) state.tasks.clear()
+        if (news(query).count > 0) reply([{ id }])
         else standing.set(query.consumer, { id, query })
       } catch (error) {
         reply([{ id, error: toEngineError(error, state.path) }])
@@ -90,8 +100,8 @@ export function createStandingFetches(state: WriterState, reply: (replies: reado
     serve() {
       const replies: Reply[] = []
       for (const { id, query } of standing.values()) {
-        const count = news(query)
-        if (count > 0) replies.push({ id, value: count > MOST_RECORDS ? undefined : tryAnswer(query) })
+        const found = news(query)
+        if (found.count > 0) replies.push({ id, value: tryAnswer(query, found) })
       }
       return replies
     },

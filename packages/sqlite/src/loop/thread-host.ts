@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads'
 import { faultPointOf } from '../file/fault-point.ts'
 import type { Settings } from '../settings.ts'
+import type { Touched } from '../write/tasks/task-cache.ts'
 import { encodeError, type EncodedError } from './error-codec.ts'
 import type { Call, Host, Reply, Server } from './host.ts'
 import { type ReplyPart, splitReply } from './reply-parts.ts'
@@ -12,6 +13,7 @@ export type ThreadMessage =
   | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
   | { readonly kind: 'part'; readonly id: number; readonly part: ReplyPart }
   | { readonly kind: 'changed'; readonly topics: readonly string[] }
+  | { readonly kind: 'queues'; readonly queues: Touched }
 
 /** What a thread does for the file it is told to open. */
 export type ThreadRole = 'writer' | 'reader'
@@ -80,6 +82,7 @@ function threadHost(settings: Settings, post: (message: ThreadMessage) => void):
     fault: faultPointOf(process.env['MILLRACE_FAULT_POINT']),
     reply: (replies) => post({ kind: 'replies', replies: replies.map((reply) => sendParts(encodeReply(reply), post)) }),
     changed: (topics) => post({ kind: 'changed', topics }),
+    queuesChanged: (queues) => post({ kind: 'queues', queues }),
   }
 }
 

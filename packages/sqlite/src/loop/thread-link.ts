@@ -1,5 +1,6 @@
 import { MillraceError } from '@millrace/core/driver'
 import type { Settings } from '../settings.ts'
+import type { Touched } from '../write/tasks/task-cache.ts'
 import { decodeError, type EncodedError } from './error-codec.ts'
 import type { Reply } from './host.ts'
 import type { Link, ReaderCalls, WriterCalls } from './link.ts'
@@ -11,6 +12,7 @@ import { giveBackThread, takeThread } from './thread-pool.ts'
 interface LinkOptions {
   readonly settings: Settings
   readonly onChanged: (topics: readonly string[]) => void
+  readonly onQueues: (queues: Touched) => void
   /** The file is opened when this has resolved; if it rejects, it is not opened. */
   readonly after?: Promise<unknown>
 }
@@ -27,7 +29,7 @@ export function startReaderThread(options: LinkOptions): Promise<Link<ReaderCall
 
 async function startThread<Calls extends Record<keyof Calls, { input: unknown; output: unknown }>>(
   role: ThreadRole,
-  { settings, onChanged, after = Promise.resolve() }: LinkOptions,
+  { settings, onChanged, onQueues, after = Promise.resolve() }: LinkOptions,
 ): Promise<Link<Calls>> {
   const worker = takeThread()
   const pending = createPendingCalls()
@@ -83,6 +85,7 @@ async function startThread<Calls extends Record<keyof Calls, { input: unknown; o
     if (message.kind === 'replies') for (const reply of message.replies) onReply(withParts(reply))
     else if (message.kind === 'part') keepPart(message.id, message.part)
     else if (message.kind === 'changed') onChanged(message.topics)
+    else if (message.kind === 'queues') onQueues(message.queues)
     else if (message.kind === 'ready') opened.resolve()
     else opened.reject(decodeError(message.error))
   }

@@ -3,6 +3,7 @@ import type { Settings } from '../settings.ts'
 import { WRITE_OPERATIONS, type WriteName } from '../write/write-operations.ts'
 import type { WriterState } from '../write/writer-state.ts'
 import type { Call, Reply } from './host.ts'
+import type { LogRoom } from './log-room.ts'
 import type { StandingFetches } from './standing-fetches.ts'
 import type { Watchdog } from './watchdog.ts'
 
@@ -11,9 +12,20 @@ const IMPATIENT_MS = 100
 
 /**
  * Calls that answer nobody outside: what a power cut takes of them is only done again (events are delivered again, leases are
- * taken again), since the file keeps a prefix of its transactions. A transaction of these alone is not synced.
+ * taken again, tasks run again), since the file keeps a prefix of its transactions. A transaction of these alone is not synced.
  */
-const REPEATABLE: ReadonlySet<string> = new Set(['settle', 'settleLane', 'beat', 'claim', 'giveBack', 'addMember'])
+const REPEATABLE: ReadonlySet<string> = new Set([
+  'settle',
+  'mark',
+  'settleLane',
+  'beat',
+  'claim',
+  'giveBack',
+  'addMember',
+  'exchange',
+  'reclaim',
+  'sweepTasks',
+])
 
 /** Runs calls together in one transaction. */
 export interface Transactions {
@@ -27,7 +39,11 @@ export interface Transactions {
 export function createTransactions(
   state: WriterState,
   settings: Settings,
-  { watchdog, standing }: { readonly watchdog: Watchdog; readonly standing: StandingFetches },
+  {
+    watchdog,
+    standing,
+    room,
+  }: { readonly watchdog: Watchdog; readonly standing: StandingFetches; readonly room: LogRoom },
 ): Transactions {
   const { db } = state.sql
   let impatient = false
@@ -52,13 +68,15 @@ export function createTransactions(
       impatient = true
       throw error
     }
-    state.topics.refresh()
+    room.make()
+    if (state.topics.refresh()) state.tasks.clear()
   }
 
   function forget(): void {
     state.topics.clear()
     state.types.clear()
     state.sources.clear()
+    state.tasks.clear()
   }
 
   function rollBack(): void {
@@ -66,22 +84,39 @@ export function createTransactions(
     if (db.isTransaction) db.exec('ROLLBACK')
   }
 
-  /** All calls in one transaction; throws when the transaction as a whole has failed. */
+  function operate({ name, input }: Call): unknown {
+    const operation = WRITE_OPERATIONS[name as WriteName] as (state: WriterState, input: unknown) => unknown
+    return operation(state, input)
+  }
+
+  /**
+   * All calls in one transaction; throws when the transaction as a whole has failed. SQLite copies each page that a savepoint may
+   * have to bring back, which costs as much as the log itself: there are none until a call fails.
+   */
   function runTogether(calls: readonly Call[]): Reply[] {
-    return calls.map(({ id, name, input }) => {
-      const operation = WRITE_OPERATIONS[name as WriteName] as (state: WriterState, input: unknown) => unknown
-      state.sql.prepared('SAVEPOINT call').run()
-      try {
-        const value = operation(state, input)
-        state.sql.prepared('RELEASE call').run()
-        return { id, value }
-      } catch (error) {
-        forget()
-        if (!db.isTransaction) throw error
-        db.exec('ROLLBACK TO call; RELEASE call')
-        return { id, error: toEngineError(error, settings.path) }
-      }
-    })
+    try {
+      return calls.map((call) => ({ id: call.id, value: operate(call) }))
+    } catch (error) {
+      if (!db.isTransaction) throw error
+      rollBack()
+      begin(calls)
+      return calls.map(runApart)
+    }
+  }
+
+  /** A call whose failure leaves the others alone. */
+  function runApart(call: Call): Reply {
+    state.sql.prepared('SAVEPOINT call').run()
+    try {
+      const value = operate(call)
+      state.sql.prepared('RELEASE call').run()
+      return { id: call.id, value }
+    } catch (error) {
+      forget()
+      if (!db.isTransaction) throw error
+      db.exec('ROLLBACK TO call; RELEASE call')
+      return { id: call.id, error: toEngineError(error, settings.path) }
+    }
   }
 
   return {

@@ -4,16 +4,17 @@ import { openForWriting } from '../file/open-database.ts'
 import { mayDrop } from '../write/retention.ts'
 import { createNameIds } from '../write/name-ids.ts'
 import { createTopicCache } from '../write/topic-cache.ts'
+import { createTaskCache } from '../write/tasks/task-cache.ts'
 import type { WriterState } from '../write/writer-state.ts'
 import { createHeartbeats, type JoinInput } from './heartbeats.ts'
+import { createCallQueue } from './call-queue.ts'
+import { createChangeWatch } from './change-watch.ts'
 import type { Call, Host, Server } from './host.ts'
 import { createCheckpoints } from './checkpoints.ts'
+import { createLogRoom } from './log-room.ts'
 import { createStandingFetches } from './standing-fetches.ts'
 import { createTransactions } from './transactions.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
-
-/** Records that one transaction takes at most, so that the next batch is prepared while this one is on its way. */
-const MOST_RECORDS = 500
 
 /** Opens the file and serves the writing calls, as many at once in one transaction as are waiting. Throws `engine_*`. */
 export function createWriter(host: Host): Server {
@@ -30,13 +31,16 @@ export function createWriter(host: Host): Server {
     topics: createTopicCache(sql),
     types: createNameIds(sql, 'types'),
     sources: createNameIds(sql, 'sources'),
+    tasks: createTaskCache(sql),
     retentionWanted: false,
   }
   const standing = createStandingFetches(state, host.reply)
-  const transactions = createTransactions(state, settings, { watchdog, standing })
-  const checkpoints = createCheckpoints(sql, settings, host.fault)
+  const room = createLogRoom(settings)
+  const transactions = createTransactions(state, settings, { watchdog, standing, room })
+  const checkpoints = createCheckpoints(sql, settings, { fault: host.fault, room })
   const heartbeats = createHeartbeats(host, accept)
-  let queue: Call[] = []
+  const watch = createChangeWatch(host, sql)
+  const queue = createCallQueue()
   let scheduled = false
   let closed = false
   let enforcing = false
@@ -44,11 +48,21 @@ export function createWriter(host: Host): Server {
 
   function accept(call: Call): void {
     if (call.name === 'stand') return standing.stand(call)
+    if (call.name === 'watch') return watchTopic(call)
     if (call.name === 'applyInbox') enforceForeignKeys()
     if (call.name === 'join') heartbeats.start(call.input as JoinInput)
     if (call.name === 'removeMember') heartbeats.stop(call.input as string)
     queue.push(call.name === 'join' ? { ...call, name: 'addMember', input: (call.input as JoinInput).member } : call)
     schedule()
+  }
+
+  function watchTopic({ id, input }: Call): void {
+    try {
+      watch.count(input as { topic: string; by: 1 | -1 })
+      host.reply([{ id }])
+    } catch (error) {
+      host.reply([{ id, error: toEngineError(error, settings.path) }])
+    }
   }
 
   /** Tables of callers count on them; our own do not need them, and are quicker without. */
@@ -76,7 +90,7 @@ export function createWriter(host: Host): Server {
   }
 
   function work(): void {
-    const calls = takeCalls()
+    const calls = queue.take()
     if (calls.length === 0) return
     const replies = transactions.run(calls)
     host.fault('after-commit-before-reply')
@@ -86,19 +100,6 @@ export function createWriter(host: Host): Server {
     const dropped = replies.find((reply, at) => calls[at]?.name === 'dropChunk')
     if (dropped?.value === true) state.retentionWanted = true
     checkpoints.afterCommit()
-  }
-
-  function takeCalls(): Call[] {
-    let records = 0
-    let count = 0
-    for (const call of queue) {
-      if (count > 0 && records + recordsOf(call) > MOST_RECORDS) break
-      records += recordsOf(call)
-      count += 1
-    }
-    const calls = queue.slice(0, count)
-    queue = queue.slice(count)
-    return calls
   }
 
   function lookAtRetention(): void {
@@ -122,6 +123,7 @@ export function createWriter(host: Host): Server {
       if (closed) return
       retention.cancel()
       watchdog.stop()
+      watch.close()
       heartbeats.stopAll()
       while (queue.length > 0) work()
       closed = true
@@ -132,8 +134,4 @@ export function createWriter(host: Host): Server {
       }
     },
   }
-}
-
-function recordsOf(call: Call): number {
-  return call.name === 'publish' ? (call.input as { bodies: readonly string[] }).bodies.length : 1
 }

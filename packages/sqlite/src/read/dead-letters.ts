@@ -1,7 +1,16 @@
-import type { DeadLetter, DeadLetterCount, DeadLetterQuery, EventPlace } from '@millrace/core/driver'
+import {
+  type DeadLetter,
+  type DeadLetterCount,
+  deadLetterOf,
+  type DeadLetterQuery,
+  type DeadLetterRow,
+  type EventPlace,
+  numberOfLetter,
+  positionOf,
+  seqOf,
+} from '@millrace/core/driver'
 import type { SQLInputValue } from 'node:sqlite'
-import { type DeadLetterRow, deadLetterOf, numberOfLetter, SELECT_DEAD_LETTER } from '../dead-letter-row.ts'
-import { positionOf, seqOf } from '../position.ts'
+import { SELECT_DEAD_LETTER } from '../select-dead-letter.ts'
 import type { ReaderState } from './reader-state.ts'
 
 /** Newest first. */
@@ -27,7 +36,7 @@ export function listDeadLetters(state: ReaderState, query: DeadLetterQuery): rea
     ...values,
     query.limit,
   )
-  return rows.map(deadLetterOf)
+  return rows.map((row) => deadLetterOf(row))
 }
 
 export function getDeadLetter(state: ReaderState, { id }: { readonly id: string }): DeadLetter | undefined {

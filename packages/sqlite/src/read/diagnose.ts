@@ -5,6 +5,7 @@ import { pragmaNumber } from '../file/migrate.ts'
 import { sqliteVersion } from '../file/open-database.ts'
 import { MIGRATIONS } from '../migrations/migrations.ts'
 import type { ReaderState } from './reader-state.ts'
+import { taskContradictions } from './tasks/verify-tasks.ts'
 
 const LOW_DISK_BYTES = 256 * 1024 * 1024
 const LARGE_LOG_BYTES = 512 * 1024 * 1024
@@ -12,7 +13,7 @@ const LARGE_LOG_BYTES = 512 * 1024 * 1024
 /** What the doctor sees in this file; `verify` reads all of it. */
 export function diagnose(state: ReaderState, { verify }: { readonly verify: boolean }): readonly Finding[] {
   const findings = [...engineFindings(state), ...fileFindings(state), ...orphanFindings(state)]
-  if (verify) findings.push(integrity(state))
+  if (verify) findings.push(integrity(state), taskCounts(state))
   return findings
 }
 
@@ -103,6 +104,13 @@ function integrity({ sql: { db } }: ReaderState): Finding {
   return lines.length === 1 && lines[0] === 'ok'
     ? fine('integrity', 'All pages are sound (quick_check).')
     : problem('integrity', `The file is damaged: ${lines.join('; ')}. Stop all processes and restore a backup.`)
+}
+
+function taskCounts({ sql }: ReaderState): Finding {
+  const found = taskContradictions(sql)
+  return found.length === 0
+    ? fine('tasks', 'Tasks, queues, keys and workers agree.')
+    : problem('tasks', `${found.join('; ')}. Something else wrote to the file.`)
 }
 
 function megabytes(bytes: number): string {

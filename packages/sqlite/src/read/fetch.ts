@@ -18,8 +18,11 @@ const SELECT = `
   SELECT ${EVENT_COLUMNS} FROM events WHERE pos > ((?1 << 44) | ?2) AND pos < ((?1 + 1) << 44) ORDER BY pos LIMIT ?3`
 
 /** The next events of some partitions: an equal share for each, then what is left for those that have more. */
-export function fetch(state: EventReading, { topic, partitions, max }: FetchQuery): FetchReply {
-  const ids = partitionIds(state, topic)
+export function fetch(
+  state: EventReading,
+  { topic, partitions, max }: FetchQuery,
+  ids: ReadonlyMap<number, number> = partitionIds(state, topic),
+): FetchReply {
   const found = partitions.map(({ partition, after }) => ({
     partition,
     after,

@@ -1,5 +1,11 @@
-import type { LaneCounts, LaneEntry, LaneKey, NewLaneEntry } from '@millrace/core/driver'
-import { positionOf } from '../position.ts'
+import {
+  type LaneCounts,
+  type LaneEntry,
+  type LaneKey,
+  type LaneNext,
+  type NewLaneEntry,
+  positionOf,
+} from '@millrace/core/driver'
 import type { ReaderState } from './reader-state.ts'
 
 const ENTRY_ID_WIDTH = 16
@@ -13,6 +19,8 @@ interface PlaceQuery {
 const PLACE = `
   group_id = (SELECT id FROM groups WHERE name = ?1)
   AND partition_id = (SELECT p.id FROM partitions p JOIN topics t ON t.id = p.topic WHERE t.name = ?2 AND p.partition = ?3)`
+
+const OF_GROUP = 'group_id = (SELECT id FROM groups WHERE name = ?1)'
 
 /** Entries that are due and wait for no earlier one of their key, oldest first, in their order within each key. */
 export function dueEntries(state: ReaderState, query: PlaceQuery & { readonly limit: number }): readonly LaneEntry[] {
@@ -94,44 +102,55 @@ function readEntry(
 }
 
 /** The keys of a partition that have entries or are parked. */
-export function laneKeys(state: ReaderState, { group, topic, partition }: PlaceQuery): ReadonlyMap<string, LaneKey> {
+export function laneKeys(
+  state: ReaderState,
+  { group, topic, partition, only }: PlaceQuery & { readonly only?: readonly string[] },
+): ReadonlyMap<string, LaneKey> {
   const rows = state.sql.arrays<[key: string, waiting: number, parked: number]>(
-    `SELECT lane_key, waiting, parked FROM lane_keys WHERE ${PLACE} AND lane_key IS NOT NULL`,
+    `SELECT lane_key, waiting, parked FROM lane_keys WHERE ${PLACE} AND lane_key IS NOT NULL
+     ${only === undefined ? '' : `AND order_key IN (SELECT 'k' || value FROM json_each(?4))`}`,
     group,
     topic,
     partition,
+    ...(only === undefined ? [] : [JSON.stringify(only)]),
   )
   return new Map(rows.map(([key, waiting, parked]) => [key, { waiting, parked: parked === 1 }]))
 }
 
 /** How many entries a group has in all, are due, and are parked. */
 export function laneCounts(state: ReaderState, { group }: { readonly group: string }): LaneCounts {
-  const now = state.now()
-  const OF_GROUP = 'group_id = (SELECT id FROM groups WHERE name = ?1)'
-  const keys = state.sql.get<{ waiting: number; parked: number; keys: number; next: number | null }>(
-    `SELECT total(waiting) AS waiting, total(iif(parked, waiting, 0)) AS parked, count(lane_key) AS keys,
-       min(ready_at) AS next
+  const keys = state.sql.get<{ waiting: number; parked: number; keys: number }>(
+    `SELECT total(waiting) AS waiting, total(iif(parked, waiting, 0)) AS parked, count(lane_key) AS keys
      FROM lane_keys WHERE ${OF_GROUP}`,
     group,
   )
-  const next = keys?.next ?? undefined
-  const due =
-    next === undefined || next > now
-      ? 0
-      : state.sql.get<{ due: number }>(
-          `SELECT count(*) AS due FROM (
-             SELECT max(l.due) OVER (PARTITION BY l.partition_id, l.order_key ORDER BY l.seq, l.entry) AS reached
-             FROM lane_keys k JOIN lane l USING (group_id, partition_id, order_key)
-             WHERE k.${OF_GROUP} AND k.ready_at <= ?2)
-           WHERE reached <= ?2`,
-          group,
-          now,
-        )?.due
+  const ready = state.sql.get<{ due: number }>(
+    `SELECT count(*) AS due FROM (
+       SELECT max(l.due) OVER (PARTITION BY l.partition_id, l.order_key ORDER BY l.seq, l.entry) AS reached
+       FROM lane_keys k JOIN lane l USING (group_id, partition_id, order_key)
+       WHERE k.${OF_GROUP} AND k.ready_at <= ?2)
+     WHERE reached <= ?2`,
+    group,
+    state.now(),
+  )
   return {
     waiting: keys?.waiting ?? 0,
-    due: due ?? 0,
+    due: ready?.due ?? 0,
     parked: keys?.parked ?? 0,
     keys: keys?.keys ?? 0,
-    nextDueMs: next === undefined ? undefined : Math.max(0, next - now),
   }
+}
+
+/** Whether a group has anything in its lane, and when the first of it is due: one look into an index for each partition. */
+export function laneNext(state: ReaderState, { group }: { readonly group: string }): LaneNext {
+  const row = state.sql.get<{ held: number; due: number | null }>(
+    `SELECT EXISTS (SELECT 1 FROM lane_keys WHERE ${OF_GROUP}) AS held, (
+       SELECT min(first) FROM (
+         SELECT (SELECT min(k.ready_at) FROM lane_keys k
+                 WHERE k.group_id = p.group_id AND k.partition_id = p.partition_id AND k.ready_at IS NOT NULL) AS first
+         FROM progress p WHERE p.${OF_GROUP})) AS due`,
+    group,
+  )
+  const due = row?.due ?? undefined
+  return { isEmpty: row?.held !== 1, dueInMs: due === undefined ? undefined : Math.max(0, due - state.now()) }
 }

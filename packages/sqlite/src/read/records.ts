@@ -1,5 +1,4 @@
-import type { StoredRecord } from '@millrace/core/driver'
-import { positionOf } from '../position.ts'
+import { positionOf, type StoredRecord } from '@millrace/core/driver'
 import type { EventReading } from './reader-state.ts'
 
 /** The columns of `EventRow`, in its order. */

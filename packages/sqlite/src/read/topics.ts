@@ -1,5 +1,12 @@
-import { type GroupInfo, MillraceError, type PartitionLag, type Retention, type TopicInfo } from '@millrace/core/driver'
-import { decodeRanges, optionalPosition } from '../progress-codec.ts'
+import {
+  decodeRanges,
+  type GroupInfo,
+  MillraceError,
+  optionalPosition,
+  type PartitionLag,
+  type Retention,
+  type TopicInfo,
+} from '@millrace/core/driver'
 import type { ReaderState } from './reader-state.ts'
 
 /** One partition of a topic as its row says. */

@@ -1,6 +1,13 @@
-import type { DeadLetter, NewDeadLetter, StoredRecord } from '@millrace/core/driver'
-import { type DeadLetterRow, deadLetterOf, numberOfLetter, SELECT_DEAD_LETTER } from '../dead-letter-row.ts'
-import { seqOf } from '../position.ts'
+import {
+  type DeadLetter,
+  deadLetterOf,
+  type DeadLetterRow,
+  type NewDeadLetter,
+  numberOfLetter,
+  seqOf,
+  type StoredRecord,
+} from '@millrace/core/driver'
+import { SELECT_DEAD_LETTER } from '../select-dead-letter.ts'
 import { type GroupPlace, groupPlaceOf, holdsToken } from './fence.ts'
 import { insertEntry, takeEntry } from './lane.ts'
 import { orderKeyOf, refreshLaneKey, setParked } from './lane-keys.ts'

@@ -1,5 +1,4 @@
-import { MillraceError, type StartAt } from '@millrace/core/driver'
-import { seqOf } from '../position.ts'
+import { MillraceError, seqOf, type StartAt } from '@millrace/core/driver'
 import { firstSeqSince } from '../read/seq-by-time.ts'
 import type { PartitionState } from './topic-cache.ts'
 import { requireTopic } from './topics.ts'

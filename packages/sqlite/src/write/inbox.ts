@@ -11,12 +11,15 @@ import { toEngineError } from '../file/sqlite-error.ts'
 import { appendRecords } from './append.ts'
 import { groupPlaceOf, holdsToken } from './fence.ts'
 import { addToOutbox } from './outbox.ts'
+import { enqueue } from './tasks/enqueue.ts'
+import type { TaskBatch } from './tasks/task-batch.ts'
 import type { WriterState } from './writer-state.ts'
 
 /** What a handler wrote, in its order. */
 export type HandlerWrite =
   | { readonly kind: 'statement'; readonly statement: SqlStatement }
   | { readonly kind: 'add'; readonly records: readonly OutboxRecord[] }
+  | { readonly kind: 'enqueue'; readonly batch: TaskBatch }
   | {
       readonly kind: 'append'
       readonly records: readonly OutboxRecord[]
@@ -42,6 +45,7 @@ export function applyInbox(
   for (const write of writes) {
     if (write.kind === 'statement') runStatement(state, write.statement)
     else if (write.kind === 'add') addToOutbox(state, write.records)
+    else if (write.kind === 'enqueue') enqueue(state, write.batch, true)
     else appendRecords(state, write.records, new Map(write.topics))
   }
   return 'applied'

@@ -1,5 +1,4 @@
-import { type LaneChanges, MillraceError, type NewLaneEntry } from '@millrace/core/driver'
-import { seqOf } from '../position.ts'
+import { type LaneChanges, MillraceError, type NewLaneEntry, seqOf } from '@millrace/core/driver'
 import { type GroupPlace, groupPlaceOf, holdsToken } from './fence.ts'
 import { orderKeyOf, refreshLaneKey, setParked } from './lane-keys.ts'
 import type { WriterState } from './writer-state.ts'

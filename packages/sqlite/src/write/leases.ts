@@ -1,5 +1,11 @@
-import type { GroupFilter, MemberInfo, PartitionClaim, Progress } from '@millrace/core/driver'
-import { decodeProgress, type ProgressRow } from '../progress-codec.ts'
+import {
+  decodeProgress,
+  type GroupFilter,
+  type MemberInfo,
+  type PartitionClaim,
+  type Progress,
+  type ProgressRow,
+} from '@millrace/core/driver'
 import { createGroup, groupIdOf, nextToken } from './groups.ts'
 import type { WriterState } from './writer-state.ts'
 

@@ -1,4 +1,4 @@
-import type { SettleRow } from '../progress-codec.ts'
+import type { SettleRow } from '@millrace/core/driver'
 import type { WriterState } from './writer-state.ts'
 
 const UPDATE = `

@@ -27,8 +27,8 @@ export interface TopicState {
 /** The topics and heads, read once and kept for as long as nobody else writes. */
 export interface TopicCache {
   get(name: string): TopicState | undefined
-  /** Forgets all when another connection has written since the last call; first thing in each transaction. */
-  refresh(): void
+  /** Forgets all when another connection has written since the last call, and tells; first thing in each transaction. */
+  refresh(): boolean
   clear(): void
   /** Writes the partitions that have changed. */
   save(topic: TopicState): void
@@ -60,8 +60,10 @@ export function createTopicCache(sql: Statements): TopicCache {
     },
     refresh() {
       const now = sql.prepared('PRAGMA data_version').get()?.['data_version']
-      if (now !== version) topics.clear()
+      const isForeign = now !== version
+      if (isForeign) topics.clear()
       version = now
+      return isForeign
     },
     clear: () => topics.clear(),
     save(topic) {

@@ -1,4 +1,4 @@
-import { decodeRanges } from '../progress-codec.ts'
+import { decodeRanges } from '@millrace/core/driver'
 import type { TopicState } from './topic-cache.ts'
 import type { WriterState } from './writer-state.ts'
 

@@ -3,16 +3,26 @@ import { ensureGroup, removeGroup, seek } from './groups.ts'
 import { applyInbox } from './inbox.ts'
 import { addToLane, settleLane, unpark } from './lane.ts'
 import { addMember, beat, claim, expel, giveBack, putFilter, removeMember } from './leases.ts'
+import { mark } from './mark.ts'
 import { claimRelay, releaseRelay, renewRelay, resolveOutbox, settleOutbox } from './outbox.ts'
 import { publish } from './publish.ts'
 import { dropChunk } from './retention.ts'
 import { settle } from './settle.ts'
+import { enqueue } from './tasks/enqueue.ts'
+import { changeTasks } from './tasks/change.ts'
+import { exchange } from './tasks/exchange.ts'
+import { putQueue, removeQueue } from './tasks/queue-settings.ts'
+import { reclaim } from './tasks/reclaim.ts'
+import { sweepTasks } from './tasks/sweep.ts'
+import { fireSchedule, putSchedule, removeSchedule } from './schedules.ts'
+import { putSetting } from './settings.ts'
 import { ensureTopic, removeTopic } from './topics.ts'
 
 /** Everything that changes the file, by name. Each runs inside a transaction with others, in a savepoint of its own. */
 export type WriteOperations = {
   readonly publish: typeof publish
   readonly settle: typeof settle
+  readonly mark: typeof mark
   readonly ensureTopic: typeof ensureTopic
   readonly removeTopic: typeof removeTopic
   readonly ensureGroup: typeof ensureGroup
@@ -38,11 +48,23 @@ export type WriteOperations = {
   readonly settleOutbox: typeof settleOutbox
   readonly resolveOutbox: typeof resolveOutbox
   readonly applyInbox: typeof applyInbox
+  readonly enqueue: typeof enqueue
+  readonly exchange: typeof exchange
+  readonly reclaim: typeof reclaim
+  readonly changeTasks: typeof changeTasks
+  readonly putQueue: typeof putQueue
+  readonly removeQueue: typeof removeQueue
+  readonly sweepTasks: typeof sweepTasks
+  readonly putSchedule: typeof putSchedule
+  readonly removeSchedule: typeof removeSchedule
+  readonly fireSchedule: typeof fireSchedule
+  readonly putSetting: typeof putSetting
 }
 
 export const WRITE_OPERATIONS: WriteOperations = {
   publish,
   settle,
+  mark,
   ensureTopic,
   removeTopic,
   ensureGroup,
@@ -68,6 +90,17 @@ export const WRITE_OPERATIONS: WriteOperations = {
   settleOutbox,
   resolveOutbox,
   applyInbox,
+  enqueue,
+  exchange,
+  reclaim,
+  changeTasks,
+  putQueue,
+  removeQueue,
+  sweepTasks,
+  putSchedule,
+  removeSchedule,
+  fireSchedule,
+  putSetting,
 }
 
 export type WriteName = keyof WriteOperations

@@ -1,0 +1,8 @@
+export { giveBackBullmq } from './give-back.ts'
+export type { GaveBack, GiveBackOptions } from './give-back.ts'
+export { importBullmq } from './import-bullmq.ts'
+export type { BullmqQueue, ImportOptions } from './options.ts'
+export { reportText } from './report-text.ts'
+export type { ImportReport, MovedName, MovedSchedule, RefusedJobs, Sample } from './report.ts'
+export type { QueueCounts, Survey } from './queue/survey.ts'
+export type { RedisClient } from './redis/connect.ts'
