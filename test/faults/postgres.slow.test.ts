@@ -1,3 +1,4 @@
+import { waitFor } from '@millrace/core/testing'
 import { available, psql, startPgbouncer } from 'engines'
 import { describe, expect, it } from 'vitest'
 import { POSTGRES } from './grounds.ts'
@@ -60,11 +61,12 @@ describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
       await scene.join()
       scene.load()
       await scene.progress()
-      let isOpen = true
-      const open = psql(server.url, 'SELECT txid_current(), pg_sleep(5)').finally(() => (isOpen = false))
+      const holding = `FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND query LIKE '%pg_sleep(600)'`
+      const open = psql(server.url, 'SELECT txid_current(), pg_sleep(600)').catch(() => 'ended')
+      await waitFor(async () => (await psql(server.url, `SELECT count(*) ${holding}`))[0] === '1')
       await scene.progress(100)
-      expect(isOpen, 'the events waited for the end of the transaction').toBe(true)
-      await open
+      expect(await psql(server.url, `SELECT pg_terminate_backend(pid) ${holding}`)).toEqual(['t'])
+      expect(await open).toBe('ended')
       expect((await scene.finish()).violations).toEqual([])
     },
   )

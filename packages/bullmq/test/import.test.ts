@@ -6,7 +6,7 @@ import { available, type EngineServer, startRedis } from 'engines'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { importBullmq, reportText } from '../src/index.ts'
-import { atEnd, connectionOf, LIBRARIES, newName, openQueue, openRedis } from './queues.ts'
+import { atEnd, connectionOf, LIBRARIES, newName, openQueue, openRedis, openWorker } from './queues.ts'
 import { inputsOf, tasksOf } from './tasks-of.ts'
 
 describe.runIf(await available('redis-server')).each(LIBRARIES)('%s', (_, library) => {
@@ -66,7 +66,6 @@ describe.runIf(await available('redis-server')).each(LIBRARIES)('%s', (_, librar
     const Count = defineTask('count', { input: z.object({ n: z.number() }), queue: name })
     const engine = memory()
     const worker = createMillrace({ engine })
-    atEnd(() => worker.close())
     const seen: number[] = []
     await worker.work(Count, ({ n }) => void seen.push(n), { concurrency: 1 })
     await importBullmq({ redis: server.url, queue: name, engine })
@@ -103,16 +102,11 @@ describe.runIf(await available('redis-server')).each(LIBRARIES)('%s', (_, librar
     const { name, queue } = made()
     const started = Promise.withResolvers<void>()
     const finish = Promise.withResolvers<void>()
-    const worker = new library.Worker(
-      name,
-      async (job) => {
-        if (job.data === 'fails') throw new Error('once')
-        started.resolve()
-        await finish.promise
-      },
-      { connection: connectionOf(server.url), concurrency: 1 },
-    )
-    atEnd(() => worker.close())
+    openWorker(library, { url: server.url, name, concurrency: 1 }, async (job) => {
+      if (job.data === 'fails') throw new Error('once')
+      started.resolve()
+      await finish.promise
+    })
     const options = { attempts: 4, backoff: { type: 'exponential', delay: 60_000 } }
     await queue.add('count', 'fails', options)
     await waitFor(async () => (await queue.getDelayedCount()) === 1)
@@ -153,12 +147,9 @@ describe.runIf(await available('redis-server')).each(LIBRARIES)('%s', (_, librar
     expect(report.after.counts).toMatchObject({ wait: 2, waitingChildren: 1 })
 
     const values: unknown[] = []
-    const worker = new library.Worker(
-      name,
-      async (job) => (job.name === 'child' ? job.data : values.push(await job.getChildrenValues())),
-      { connection: connectionOf(server.url) },
+    openWorker(library, { url: server.url, name }, async (job) =>
+      job.name === 'child' ? job.data : values.push(await job.getChildrenValues()),
     )
-    atEnd(() => worker.close())
     await waitFor(async () => (await queue.getCompletedCount()) === 3)
     expect(values.map((each) => new Set(Object.values(each as object)))).toEqual([new Set([1, 2])])
   })
@@ -169,8 +160,7 @@ describe.runIf(await available('redis-server')).each(LIBRARIES)('%s', (_, librar
     const flows = new library.FlowProducer({ connection: connectionOf(server.url) })
     atEnd(() => flows.close())
     await flows.add({ name: 'parent', queueName: name, children: [{ name: 'child', queueName: children, data: 1 }] })
-    const worker = new library.Worker(children, async () => 1, { connection: connectionOf(server.url) })
-    atEnd(() => worker.close())
+    openWorker(library, { url: server.url, name: children }, async () => 1)
     await waitFor(async () => (await queue.getWaitingCount()) === 1)
     const report = await importBullmq({ redis: server.url, queue: name, engine: memory() })
     expect(report.refused).toMatchObject([{ reason: 'parent', count: 1 }])

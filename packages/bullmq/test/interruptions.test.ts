@@ -5,7 +5,7 @@ import { available, type EngineServer, startRedis } from 'engines'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { giveBackBullmq, importBullmq, type RedisClient } from '../src/index.ts'
 import { delivering } from './delivering.ts'
-import { connectionOf, LIBRARIES, newName, openQueue, openRedis, type Library } from './queues.ts'
+import { closeReady, LIBRARIES, newName, openQueue, openRedis, openWorker, type Library } from './queues.ts'
 import { inputsOf, takeAll, tasksOf } from './tasks-of.ts'
 
 const ORDER = ['lifo', 'first', 'second', 'third', 'high', 'low', 'soon', 'late']
@@ -201,10 +201,10 @@ async function left(url: string, name: string): Promise<readonly string[]> {
 async function runAll(library: Library, url: string, name: string): Promise<readonly unknown[]> {
   const queue = openQueue(library, url, name)
   const seen: unknown[] = []
-  const worker = new library.Worker(name, async (job) => void seen.push(job.data), { connection: connectionOf(url) })
+  const worker = openWorker(library, { url, name }, async (job) => void seen.push(job.data))
   const isDone = async (): Promise<boolean> =>
     Object.values(await queue.getJobCounts('wait', 'prioritized', 'active')).every((count) => count === 0)
   await waitFor(isDone, { timeoutMs: 30_000, what: 'the worker to run what waits' })
-  await worker.close()
+  await closeReady(worker)
   return [...seen, ...(await queue.getDelayed()).map(({ data }) => data as unknown)]
 }

@@ -13,7 +13,7 @@ import { available, type EngineServer, startRedis } from 'engines'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { ImportReport } from '../src/index.ts'
-import { atEnd, connectionOf, LIBRARIES, newName, openQueue, openRedis, type Library } from './queues.ts'
+import { atEnd, LIBRARIES, newName, openQueue, openRedis, openWorker, type Library } from './queues.ts'
 
 const JOBS = 20_000
 const KILLS = 12
@@ -107,13 +107,10 @@ function optionsOf(n: number, random: Random): BulkJobOptions {
 /** A worker of BullMQ that takes its time, so that the bridge has something to move. */
 function runThere(library: Library, url: string, name: string): { close(): Promise<void> } {
   const redis = openRedis(url)
-  const worker = new library.Worker(
-    name,
-    async (job) => {
-      await redis.rpush(`ran:${name}`, `there ${(job.data as { readonly n: number }).n}`)
-    },
-    { connection: connectionOf(url), concurrency: 4, limiter: { max: 15, duration: 100 } },
-  )
+  const limiter = { max: 15, duration: 100 }
+  const worker = openWorker(library, { url, name, concurrency: 4, limiter }, async (job) => {
+    await redis.rpush(`ran:${name}`, `there ${(job.data as { readonly n: number }).n}`)
+  })
   worker.on('error', () => undefined)
   return worker
 }

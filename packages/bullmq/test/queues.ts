@@ -44,8 +44,25 @@ export function connectionOf(url: string): {
 /** A queue of BullMQ that is closed after the test. */
 export function openQueue(library: Library, url: string, name: string): bullmq6.Queue {
   const queue = new library.Queue(name, { connection: connectionOf(url) })
-  atEnd(() => queue.close())
+  atEnd(() => closeReady(queue))
   return queue
+}
+
+/** A worker of BullMQ that is closed after the test, or before it by `closeReady`. */
+export function openWorker(
+  library: Library,
+  { url, name, ...options }: Partial<bullmq6.WorkerOptions> & { readonly url: string; readonly name: string },
+  process: (job: bullmq6.Job) => Promise<unknown>,
+): bullmq6.Worker {
+  const worker = new library.Worker(name, process, { ...options, connection: connectionOf(url) })
+  atEnd(() => closeReady(worker))
+  return worker
+}
+
+/** Closes what has connected: BullMQ leaves a rejection that nobody handles behind when it is closed while it still connects. */
+export async function closeReady(queue: bullmq6.Queue | bullmq6.Worker): Promise<void> {
+  await queue.waitUntilReady()
+  await queue.close()
 }
 
 /** A bare connection that is closed after the test. */

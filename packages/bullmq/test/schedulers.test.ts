@@ -6,7 +6,7 @@ import * as bullmq5 from 'bullmq5'
 import { available, type EngineServer, startRedis } from 'engines'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { giveBackBullmq, importBullmq } from '../src/index.ts'
-import { atEnd, connectionOf, LIBRARIES, newName, openQueue, openRedis } from './queues.ts'
+import { atEnd, connectionOf, LIBRARIES, newName, openQueue, openRedis, openWorker } from './queues.ts'
 import { inputsOf, tasksOf } from './tasks-of.ts'
 
 const HOUR = 3_600_000
@@ -91,16 +91,11 @@ describe.runIf(await available('redis-server'))('schedulers', () => {
       const started = Promise.withResolvers<void>()
       const finish = Promise.withResolvers<void>()
       let runs = 0
-      const worker = new library.Worker(
-        name,
-        async () => {
-          runs += 1
-          started.resolve()
-          await finish.promise
-        },
-        { connection: connectionOf(server.url) },
-      )
-      atEnd(() => worker.close())
+      openWorker(library, { url: server.url, name }, async () => {
+        runs += 1
+        started.resolve()
+        await finish.promise
+      })
       await queue.upsertJobScheduler('hourly', { every: HOUR }, { name: 'cleanUp' })
       await started.promise
       const engine = memory()
