@@ -17,7 +17,10 @@ export default defineConfig({
     // The machines that run this have two cores, and servers of their own beside the tests.
     maxWorkers: 2,
     execArgv: ['--conditions=millrace-source'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // A machine may be several times slower than the one on which a test was written: these only end what hangs.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000 } },
+    env: { MILLRACE_PATIENCE_MS: '60000' },
   },
 })

@@ -10,7 +10,7 @@ const read = (document: string): string => readFileSync(join(root, document), 'u
 const pages = [...documents(root), 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'GLOSSARY.md', 'SECURITY.md', 'CHANGELOG.md']
 
 describe.each(documents(root).filter((document) => programsOf(read(document)).length > 0))('%s', (document) => {
-  test.each(programsOf(read(document)))('the program on line $line runs', { timeout: 90_000 }, async (program) => {
+  test.each(programsOf(read(document)))('the program on line $line runs', { timeout: 270_000 }, async (program) => {
     const { code, stdout, stderr } = await runProgram(root, program)
     expect({ code: code ?? 0, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain(program.output ?? '')

@@ -47,7 +47,7 @@ export const halve = (n: number): number => n / 2
 
 test(
   'an application type-checks against what npm would publish, with all that is strict, and runs',
-  { timeout: 300_000 },
+  { timeout: 900_000 },
   () => {
     const packages = ['core', 'sqlite', 'postgres', 'redis', 'server', 'worker', 'cli']
     run('tsc', ['-b', ...packages.map((name) => `packages/${name}`)], root)

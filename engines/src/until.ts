@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Asks every 20 ms until the answer is true. Throws, with what it last saw, after `withinMs` (default 30,000). */
-export async function until(what: string, isSo: () => Promise<boolean>, withinMs = 30_000): Promise<void> {
+/** Asks every 20 ms until the answer is true. Throws, with what it last saw, after `withinMs` (default 120,000). */
+export async function until(what: string, isSo: () => Promise<boolean>, withinMs = 120_000): Promise<void> {
   const end = performance.now() + withinMs
   let last: unknown
   for (;;) {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { startFaultProxy } from '../src/index.ts'
 import type { FaultProxy } from '../src/index.ts'
 
@@ -17,7 +17,7 @@ test('without a fault bytes and ends pass both ways', async () => {
   client.socket.end()
   await once(client.socket, 'close')
   expect(server.got()).toBe('hello')
-  await vi.waitFor(() => expect(proxy.connections).toBe(0))
+  await expect.poll(() => proxy.connections).toBe(0)
   expect([proxy.count('opened'), proxy.count('closed'), proxy.count('reset')]).toEqual([1, 1, 0])
 })
 
@@ -28,10 +28,10 @@ test('latency holds each direction back for its own time, in order', async () =>
   const began = performance.now()
   client.socket.write('a')
   client.socket.write('b')
-  await vi.waitFor(() => expect(server.got()).toBe('ab'))
+  await expect.poll(() => server.got()).toBe('ab')
   // A timer may fire a fraction of a millisecond early.
   expect(performance.now() - began).toBeGreaterThan(39)
-  await vi.waitFor(() => expect(client.got()).toBe('ab'))
+  await expect.poll(() => client.got()).toBe('ab')
   expect(performance.now() - began).toBeGreaterThan(98)
 })
 
@@ -54,7 +54,7 @@ test('a partition holds bytes back and lets them travel when it is over', async 
   expect(await held).toEqual({ kind: 'held', connection: 1 })
   expect(server.got()).toBe('')
   await proxy.heal()
-  await vi.waitFor(() => expect(client.got()).toBe('late'))
+  await expect.poll(() => client.got()).toBe('late')
 })
 
 test('a partition in one direction lets the other through', async () => {
@@ -66,7 +66,7 @@ test('a partition in one direction lets the other through', async () => {
   await held
   expect([server.got(), client.got()]).toEqual(['one way', ''])
   await proxy.heal()
-  await vi.waitFor(() => expect(client.got()).toBe('one way'))
+  await expect.poll(() => client.got()).toBe('one way')
 })
 
 test('half-open: all vanishes, ends too; what comes after the fault is reset', async () => {
@@ -97,7 +97,7 @@ test('a reset ends the open connections on both sides, not the next ones', async
   const ended = ending(client.socket)
   expect(proxy.resetAll()).toBe(1)
   expect(await ended).toBe('ECONNRESET')
-  await vi.waitFor(() => expect(server.endings()).toEqual(['ECONNRESET']))
+  await expect.poll(() => server.endings()).toEqual(['ECONNRESET'])
   expect(await ask(await open(proxy), 'y')).toBe('y')
 })
 
@@ -108,12 +108,12 @@ test.each(['reset', 'close'] as const)(
     const client = await open(proxy)
     await proxy.set({ cut: { direction: 'toServer', afterBytes: 7, how } })
     client.socket.write('1234')
-    await vi.waitFor(() => expect(server.got()).toBe('1234'))
+    await expect.poll(() => server.got()).toBe('1234')
     const cut = proxy.next('cut')
     client.socket.write('5678')
     await cut
     expect(await ending(client.socket)).toBe(how === 'reset' ? 'ECONNRESET' : 'closed')
-    await vi.waitFor(() => expect(server.open()).toBe(0))
+    await expect.poll(() => server.open()).toBe(0)
     expect(server.got()).toBe('1234567')
   },
 )
@@ -152,8 +152,8 @@ test('a connection closed half-way: the server sees the end, its answer arrives'
   const client = await open(proxy)
   proxy.strike({ at: 'last', does: 'close-request' })
   client.socket.write('last')
-  await vi.waitFor(() => expect(client.got()).toBe('last'))
-  await vi.waitFor(() => expect(server.ends()).toBe(1))
+  await expect.poll(() => client.got()).toBe('last')
+  await expect.poll(() => server.ends()).toBe(1)
 })
 
 test('a duplicated connection brings the server every request twice, the client one answer', async () => {
@@ -161,7 +161,7 @@ test('a duplicated connection brings the server every request twice, the client 
   await proxy.set({ duplicate: true })
   const client = await open(proxy)
   expect(await ask(client, 'pay')).toBe('pay')
-  await vi.waitFor(() => expect(server.got()).toBe('paypay'))
+  await expect.poll(() => server.got()).toBe('paypay')
   expect(client.got()).toBe('pay')
 })
 
@@ -266,7 +266,7 @@ async function open(proxy: FaultProxy): Promise<Client> {
 async function ask(client: Client, text: string): Promise<string> {
   const before = client.got().length
   client.socket.write(text)
-  await vi.waitFor(() => expect(client.got().length).toBe(before + text.length))
+  await expect.poll(() => client.got().length).toBe(before + text.length)
   return client.got().slice(before)
 }
 

@@ -1,5 +1,5 @@
 import { Cluster, Redis } from 'ioredis'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { startRedisCluster, startRedisSentinel } from '../src/index.ts'
 
 const SLOT_OF_FOO = 12_182
@@ -18,9 +18,7 @@ describe('a cluster of three masters', () => {
 
     await cluster.nodes[1]?.kill()
     await cluster.nodes[1]?.restart()
-    await vi.waitFor(async () => expect(await Promise.all(keys.map((key) => client.get(key)))).toEqual(keys), {
-      timeout: 15_000,
-    })
+    await expect.poll(() => Promise.all(keys.map((key) => client.get(key)))).toEqual(keys)
     client.disconnect()
   })
 
@@ -54,8 +52,8 @@ test('sentinels promote the replica of a primary that was killed, and take it ba
   await after.set('more', 'yes')
   await old.restart()
   const back = new Redis(old.url)
-  await vi.waitFor(async () => expect((await back.role())[0]).toBe('slave'), { timeout: 20_000 })
-  await vi.waitFor(async () => expect(await back.get('more')).toBe('yes'), { timeout: 20_000 })
+  await expect.poll(async () => (await back.role())[0]).toBe('slave')
+  await expect.poll(() => back.get('more')).toBe('yes')
   for (const client of [after, back]) client.disconnect()
 })
 

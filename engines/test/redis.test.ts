@@ -74,7 +74,7 @@ test('a server does not outlive the process that started it', async () => {
   client.disconnect()
   expect(existsSync(folder)).toBe(true)
   parent.kill('SIGKILL')
-  await vi.waitFor(() => expect([isAlive(pid), existsSync(folder)]).toEqual([false, false]), { timeout: 10_000 })
+  await expect.poll(() => [isAlive(pid), existsSync(folder)]).toEqual([false, false])
 })
 
 test('a server that is given is used and left alone', async () => {

@@ -27,7 +27,7 @@ export async function letLive(supervisor: Supervisor): Promise<void> {
   while (supervisor.workers.size < 3) supervisor.start({ publishEveryMs: 0 })
   await waitFor(() => [...supervisor.workers].every(({ ready }) => ready), {
     what: 'the workers to be ready',
-    timeoutMs: 60_000,
+    timeoutMs: 180_000,
   })
   supervisor.tell('quiet')
 }

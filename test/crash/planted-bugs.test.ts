@@ -8,7 +8,7 @@ const SEEDS = 12
 describe('the checker', () => {
   it.each(PLANTED_BUGS)(
     'catches an engine that $name, as $caughtAs',
-    { timeout: 120_000 },
+    { timeout: 360_000 },
     async ({ plant, caughtAs }) => {
       const seen = new Set<string>()
       for (let seed = 1; seed <= SEEDS && !seen.has(caughtAs); seed += 1) {

@@ -13,7 +13,7 @@ const EVENTS = 1_000
 const MOST_DEATHS = 3
 
 describe.each(CRASH_GROUNDS)('an event that ends the process which handles it on $name', ({ start }) => {
-  it('is found within three deaths, and its neighbours are handled', { timeout: 180_000 }, async () => {
+  it('is found within three deaths, and its neighbours are handled', { timeout: 540_000 }, async () => {
     await using place = await openPlace('poison', start)
     const { url, histories } = place
     await using millrace = createMillrace({
@@ -36,7 +36,7 @@ describe.each(CRASH_GROUNDS)('an event that ends the process which handles it on
           const billing = (await millrace.groups()).find(({ group }) => group === 'billing')
           return billing !== undefined && billing.lag === 0
         },
-        { timeoutMs: 150_000, everyMs: 100, what: 'the group to get past the poison' },
+        { timeoutMs: 450_000, everyMs: 100, what: 'the group to get past the poison' },
       )
       const letters = await millrace.deadLetters.list({ limit: 1_000 })
       expect(letters.map(({ eventId, error }) => [eventId, error.code])).toEqual([

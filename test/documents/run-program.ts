@@ -28,7 +28,7 @@ async function run(folder: string, output: string | undefined): Promise<Run> {
   const flags = ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning']
   const child = spawn(process.execPath, [...flags, 'program.ts'], {
     cwd: folder,
-    timeout: 60_000,
+    timeout: 270_000,
     killSignal: 'SIGKILL',
   })
   let stdout = ''

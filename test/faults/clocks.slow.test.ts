@@ -42,7 +42,7 @@ const LEASE_MS = 15_000
 describe.skipIf(!(await available('libfaketime')))('clocks that are wrong and jump', () => {
   it.each(grounds)(
     'change neither order nor leases on $name',
-    { timeout: 120_000 },
+    { timeout: 360_000 },
     async ({ name, offsets, isOneOff, start }) => {
       await using place = await openPlace('clocks', start)
       const { folder, url: engine, histories } = place
@@ -64,7 +64,7 @@ describe.skipIf(!(await available('libfaketime')))('clocks that are wrong and ju
         for (const offset of offsets) {
           const before = handled()
           await waitFor(() => handled() > before + 50, {
-            timeoutMs: 60_000,
+            timeoutMs: 180_000,
             everyMs: 100,
             what: 'events to be handled',
           })

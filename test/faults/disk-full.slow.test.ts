@@ -11,7 +11,7 @@ const DISK_MB = 160
 describe.skipIf(!canMount)('a full disk', () => {
   it.each(GROUNDS)(
     'loses nothing of $name, which goes on when there is room again',
-    { timeout: 120_000 },
+    { timeout: 360_000 },
     async (ground) => {
       using disk = mountSmallDisk(DISK_MB)
       await using server = await ground.start({ inside: disk.folder })
@@ -23,7 +23,7 @@ describe.skipIf(!canMount)('a full disk', () => {
       fill(disk.folder)
       const failed = (): boolean =>
         scene.history.some((entry) => entry.kind === 'publish' && ['fail', 'info'].includes(entry.phase))
-      await waitFor(failed, { timeoutMs: 60_000, what: 'publishes to fail' })
+      await waitFor(failed, { timeoutMs: 180_000, what: 'publishes to fail' })
       scene.nemesis('crash')
       disk.resize(DISK_MB * 2)
       // PostgreSQL ends itself when its log cannot grow and recovers; Redis refuses writes until the next one succeeds.

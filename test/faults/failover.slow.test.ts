@@ -11,7 +11,7 @@ const hasPostgres = await available('postgres')
 const hasRedis = await available('redis-server')
 
 describe('failover', () => {
-  it.skipIf(!hasPostgres)('to a synchronous standby loses nothing', { timeout: 120_000 }, async () => {
+  it.skipIf(!hasPostgres)('to a synchronous standby loses nothing', { timeout: 360_000 }, async () => {
     const { report, level } = await failOverPostgres({ synchronous: true })
     expect(level).toBe('quorum-fsync')
     expect(report.violations).toEqual([])
@@ -19,7 +19,7 @@ describe('failover', () => {
 
   it.skipIf(!hasPostgres)(
     'to an asynchronous standby loses what its level leaves open, and goes on',
-    { timeout: 120_000 },
+    { timeout: 360_000 },
     async () => {
       const { report, level } = await failOverPostgres({ synchronous: false })
       expectDeclaredLoss('postgres with an asynchronous standby', report, level)
@@ -28,7 +28,7 @@ describe('failover', () => {
 
   it.skipIf(!hasRedis)(
     'by a Sentinel loses what its level leaves open, and goes on',
-    { timeout: 120_000 },
+    { timeout: 360_000 },
     async () => {
       await using group = await startRedisSentinel({
         appendfsync: 'always',

@@ -17,7 +17,7 @@ const FIRST_FAILURE = 40
 describe.skipIf(!(await available('strace')))('a disk that cannot sync', () => {
   it(
     'is never taken for a stored event by SQLite, nor by who opens the file after a crash',
-    { timeout: 120_000 },
+    { timeout: 360_000 },
     async () => {
       await using place = await openPlace('fsync', async (folder) => ({ url: `sqlite:${join(folder, 'events.db')}` }))
       const { url: engine, histories } = place
@@ -27,7 +27,7 @@ describe.skipIf(!(await available('strace')))('a disk that cannot sync', () => {
         const failed = (): number =>
           readHistories(histories).filter((entry) => entry.kind === 'publish' && ['fail', 'info'].includes(entry.phase))
             .length
-        await waitFor(() => failed() >= 3, { timeoutMs: 60_000, everyMs: 100, what: 'publishes to fail' })
+        await waitFor(() => failed() >= 3, { timeoutMs: 180_000, everyMs: 100, what: 'publishes to fail' })
         supervisor.kill(hurt)
         await hurt.exited
         const report = await healAndJudge({ supervisor, engine, histories })
@@ -43,7 +43,7 @@ describe.skipIf(!(await available('strace')))('a disk that cannot sync', () => {
 
   it.each(GROUNDS)(
     'makes $name refuse, or end and come back with all that it had confirmed',
-    { timeout: 120_000 },
+    { timeout: 360_000 },
     async (ground) => {
       await using server = await ground.start()
       await using scene = createScene({ name: `fsync-errors-${ground.name}`, url: server.url, publishTimeoutMs: 2_000 })
@@ -54,7 +54,7 @@ describe.skipIf(!(await available('strace')))('a disk that cannot sync', () => {
       const faults = await failSyncsOf(server)
       const failed = (): boolean =>
         scene.history.some((entry) => entry.kind === 'publish' && ['fail', 'info'].includes(entry.phase))
-      await waitFor(failed, { timeoutMs: 30_000, what: 'publishes to fail' })
+      await waitFor(failed, { timeoutMs: 120_000, what: 'publishes to fail' })
       scene.nemesis('crash')
       await faults.heal()
       await server.restart()

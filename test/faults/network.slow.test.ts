@@ -23,7 +23,7 @@ async function storedAgain(
 }
 
 describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
-  it('loses nothing by latency, slow lines and small pieces', { timeout: 120_000, concurrent: true }, async () => {
+  it('loses nothing by latency, slow lines and small pieces', { timeout: 360_000, concurrent: true }, async () => {
     await using server = await ground.start()
     await using proxy = await startFaultProxy(server.url)
     await using scene = createScene({ name: `network-slow-${ground.name}`, url: server.url })
@@ -43,7 +43,7 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
 
   it(
     'hands the partitions of a member over that is cut off, and takes nothing from it afterwards',
-    { timeout: 120_000, concurrent: true },
+    { timeout: 360_000, concurrent: true },
     async () => {
       await using server = await ground.start()
       await using first = await startFaultProxy(server.url)
@@ -70,7 +70,7 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
 
   it(
     'survives resets at any moment, and requests and answers that get lost',
-    { timeout: 120_000, concurrent: true },
+    { timeout: 360_000, concurrent: true },
     async () => {
       await using server = await ground.start()
       await using proxy = await startFaultProxy(server.url)
@@ -108,7 +108,7 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
     },
   )
 
-  it('notices a connection that is dead at the other end', { timeout: 120_000, concurrent: true }, async () => {
+  it('notices a connection that is dead at the other end', { timeout: 360_000, concurrent: true }, async () => {
     await using server = await ground.start()
     await using proxy = await startFaultProxy(server.url)
     await using scene = createScene({ name: `network-half-open-${ground.name}`, url: server.url })
@@ -130,7 +130,7 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
 
   it(
     'tells in time that it is not known whether an event is stored, while its connection is dead at the other end',
-    { timeout: 120_000, concurrent: true },
+    { timeout: 360_000, concurrent: true },
     async () => {
       await using server = await ground.start()
       await using proxy = await startFaultProxy(server.url)
@@ -139,7 +139,7 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
       await using millrace = createMillrace({ name, engine, publishTimeoutMs: 1_000, onError: () => {} })
       // On a busy machine the first, for which the engine is opened, may be late.
       const first = millrace.create(OrderPlaced, { n: 0, key: 'the topic is known' })
-      await waitFor(() => storedAgain(millrace, [first]), { timeoutMs: 30_000, what: 'the topic' })
+      await waitFor(() => storedAgain(millrace, [first]), { timeoutMs: 120_000, what: 'the topic' })
       const ends: string[] = []
       const listen = (message: unknown): void => {
         const { millrace: of, operation } = message as StoreDiagnosis
@@ -156,10 +156,10 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
         expect(results.map((result) => 'error' in result && result.error.code)).toEqual(
           events.map(() => 'publish_unknown'),
         )
-        await waitFor(() => ends.length === 2, { timeoutMs: 30_000, what: 'the call of the engine to end' })
+        await waitFor(() => ends.length === 2, { timeoutMs: 120_000, what: 'the call of the engine to end' })
         expect(ends).toEqual(['the publish', 'the call of the engine'])
         await proxy.heal()
-        const again = await waitFor(() => storedAgain(millrace, events), { timeoutMs: 30_000, what: 'the way back' })
+        const again = await waitFor(() => storedAgain(millrace, events), { timeoutMs: 120_000, what: 'the way back' })
         expect(new Set(again.map(({ duplicate }) => duplicate)).size, 'a batch is stored as one').toBe(1)
         expect((await millrace.read()).events).toHaveLength(4)
       } finally {
@@ -168,7 +168,7 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
     },
   )
 
-  it('lets a member close while its server cannot be reached', { timeout: 60_000, concurrent: true }, async () => {
+  it('lets a member close while its server cannot be reached', { timeout: 270_000, concurrent: true }, async () => {
     await using server = await ground.start()
     await using proxy = await startFaultProxy(server.url)
     await using scene = createScene({ name: `network-close-${ground.name}`, url: server.url })

@@ -22,7 +22,7 @@ function bugsOn({ name: ground }: Ground): readonly PlantedBug[] {
 describe.each(GROUNDS)('the checker of faults on $name', (ground) => {
   it.each(bugsOn(ground))(
     'catches an engine that $name, as $caughtAs',
-    { timeout: 240_000, concurrent: true },
+    { timeout: 720_000, concurrent: true },
     async (bug) => {
       await using server = await ground.start()
       const seen = new Set<string>()

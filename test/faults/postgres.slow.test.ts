@@ -11,7 +11,7 @@ const hasPooler = await available('pgbouncer')
 describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
   it(
     'has no connection left: what has one goes on, the others are told and get in later',
-    { timeout: 120_000, concurrent: true },
+    { timeout: 360_000, concurrent: true },
     async () => {
       await using server = await POSTGRES.start({ settings: { max_connections: String(MOST_CONNECTIONS) } })
       await using scene = createScene({ name: 'postgres-connections', url: server.url, publishTimeoutMs: 2_000 })
@@ -31,7 +31,7 @@ describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
 
   it(
     'ends all of its sessions, the listening ones too: events are found again',
-    { timeout: 120_000, concurrent: true },
+    { timeout: 360_000, concurrent: true },
     async () => {
       await using server = await POSTGRES.start()
       await using scene = createScene({ name: 'postgres-sessions', url: server.url })
@@ -53,7 +53,7 @@ describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
 
   it(
     'has a transaction open that holds the horizon: nothing waits for it, nothing is skipped',
-    { timeout: 120_000, concurrent: true },
+    { timeout: 360_000, concurrent: true },
     async () => {
       await using server = await POSTGRES.start()
       await using scene = createScene({ name: 'postgres-horizon', url: server.url })
@@ -73,7 +73,7 @@ describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
 
   it(
     'accepts no writes for a while: it is said so, and goes on by itself',
-    { timeout: 120_000, concurrent: true },
+    { timeout: 360_000, concurrent: true },
     async () => {
       await using server = await POSTGRES.start()
       await using scene = createScene({ name: 'postgres-read-only', url: server.url, publishTimeoutMs: 1_500 })
@@ -93,7 +93,7 @@ describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
 
   it.skipIf(!hasPooler)(
     'stands behind pgbouncer in transaction mode, which is killed and comes back',
-    { timeout: 120_000, concurrent: true },
+    { timeout: 360_000, concurrent: true },
     async () => {
       await using server = await POSTGRES.start()
       await using pooler = await startPgbouncer(server)

@@ -8,7 +8,7 @@ import { createScene, failuresOf, lasting } from './scene.ts'
 describe.skipIf(!REDIS.available)('Redis', () => {
   it(
     'has no connection left: what has one goes on, the others are told and get in later',
-    { timeout: 120_000, concurrent: true },
+    { timeout: 360_000, concurrent: true },
     async () => {
       await using server = await REDIS.start({ settings: { maxclients: '20' } })
       await using scene = createScene({ name: 'redis-connections', url: server.url })
@@ -26,7 +26,7 @@ describe.skipIf(!REDIS.available)('Redis', () => {
     },
   )
 
-  it('loses all of its connections again and again', { timeout: 120_000, concurrent: true }, async () => {
+  it('loses all of its connections again and again', { timeout: 360_000, concurrent: true }, async () => {
     await using server = await REDIS.start()
     await using scene = createScene({ name: 'redis-sessions', url: server.url })
     await scene.join()
@@ -43,7 +43,7 @@ describe.skipIf(!REDIS.available)('Redis', () => {
 
   it(
     'has no memory left: publishes are refused, nothing is evicted, and it goes on when there is room',
-    { timeout: 120_000, concurrent: true },
+    { timeout: 360_000, concurrent: true },
     async () => {
       await using server = await REDIS.start()
       await using scene = createScene({ name: 'redis-memory', url: server.url, publishTimeoutMs: 1_500 })
@@ -69,7 +69,7 @@ describe.skipIf(!REDIS.available)('Redis', () => {
 
   it(
     'is a cluster: a master dies and comes back, and a slot moves while events flow',
-    { timeout: 120_000, concurrent: true },
+    { timeout: 360_000, concurrent: true },
     async () => {
       await using cluster = await startRedisCluster({ appendfsync: 'always' })
       await using scene = createScene({ name: 'redis-cluster', url: cluster.url })

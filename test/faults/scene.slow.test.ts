@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { GROUNDS } from './grounds.ts'
 import { createScene, type Scene } from './scene.ts'
 
-it('without a fault there is nothing to report on SQLite', { timeout: 60_000 }, async () => {
+it('without a fault there is nothing to report on SQLite', { timeout: 270_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-scene-'))
   try {
     await using scene = createScene({ name: 'scene-sqlite', url: `sqlite:${join(folder, 'scene.db')}` })
@@ -15,7 +15,7 @@ it('without a fault there is nothing to report on SQLite', { timeout: 60_000 }, 
   }
 })
 
-it.each(GROUNDS)('without a fault there is nothing to report on $name', { timeout: 60_000 }, async (ground) => {
+it.each(GROUNDS)('without a fault there is nothing to report on $name', { timeout: 270_000 }, async (ground) => {
   await using server = await ground.start()
   await using scene = createScene({ name: `scene-${ground.name}`, url: server.url })
   await expectQuiet(scene)

@@ -141,7 +141,7 @@ export function createScene({
           const [storedMs, handledMs] = [firstOf('stored'), firstOf('handled')]
           return storedMs === undefined || handledMs === undefined ? undefined : { storedMs, handledMs }
         },
-        { timeoutMs: 60_000, what: `${least} events to be stored and handled` },
+        { timeoutMs: 180_000, what: `${least} events to be stored and handled` },
       )
       return both
     },

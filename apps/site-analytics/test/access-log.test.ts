@@ -47,7 +47,7 @@ describe.skipIf(!isThere)('the real access log', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
-  }, 90_000)
+  })
 
   // The expected figures are counted here in another way: fields by the quotes, and plain comparisons.
   const requests = isThere

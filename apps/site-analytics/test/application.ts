@@ -70,7 +70,7 @@ export async function startApplication({
 export async function eventually<Seen>(
   look: () => Promise<Seen> | Seen,
   isWanted: (seen: Seen) => boolean,
-  timeoutMs = 15_000,
+  timeoutMs = 60_000,
 ): Promise<Seen> {
   const end = performance.now() + timeoutMs
   for (;;) {

@@ -90,7 +90,7 @@ describe('npm start', () => {
     expect(summary.pages).toMatchObject([{ name: '/kept', count: 1 }])
     third.child.kill('SIGINT')
     expect(await third.exit).toBe(0)
-  }, 60_000)
+  })
 
   it.each([
     [['--prot', '1'], '--prot'],
@@ -125,7 +125,7 @@ describe('as processes of their own', () => {
     )
     for (const { child } of [web, worker]) child.kill('SIGTERM')
     expect([await web.exit, await worker.exit]).toEqual([0, 0])
-  }, 60_000)
+  })
 
   it('a worker that is killed has lost and doubled nothing', async () => {
     const data = ['--data', './data']
@@ -155,7 +155,7 @@ describe('as processes of their own', () => {
       40_000,
     )
     expect([seen.totals.pages, pagesOfVisits(seen)]).toEqual([4_000, 4_000])
-  }, 90_000)
+  })
 })
 
 describe('the importer', () => {

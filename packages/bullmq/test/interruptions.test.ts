@@ -31,7 +31,7 @@ describe.runIf(await available('redis-server')).each(LIBRARIES)('%s', (_, librar
         expect(await left(server.url, name)).toEqual([])
       }
     }
-  }, 120_000)
+  })
 
   test('cut off before or after any step, what is held can be given back', async () => {
     const steps = await countSteps(library, server.url)
@@ -43,7 +43,7 @@ describe.runIf(await available('redis-server')).each(LIBRARIES)('%s', (_, librar
       const moved = inputsOf(await tasksOf(engine))
       expect([...moved, ...(await runAll(library, server.url, name))], `cut off at step ${at}`).toEqual(ORDER)
     }
-  }, 120_000)
+  })
 
   test('a bridge that was paused while another brought its jobs home adds nothing', async () => {
     const { name, engine } = await filled(library, server.url)

@@ -81,7 +81,7 @@ describe.skipIf(!hasPostgres)('a failover to a standby that was behind', () => {
 
     // The positions of the five are given again.
     const again = await published(driver)
-    const after = await vi.waitFor(() => nextChunk(millrace, { cursor }, again.length), { timeout: 30_000 })
+    const after = await vi.waitFor(() => nextChunk(millrace, { cursor }, again.length), { timeout: 120_000 })
     expect(after.recovered).toBe(false)
     expect(after.ids).toEqual(expect.arrayContaining(again.map(({ id }) => id)))
   })
@@ -98,7 +98,7 @@ describe.skipIf(!hasPostgres)('a failover to a standby that was behind', () => {
     await servers.failOver()
 
     const again = newTasks(60)
-    await vi.waitFor(() => tasks.enqueue(again), { timeout: 30_000 })
+    await vi.waitFor(() => tasks.enqueue(again), { timeout: 120_000 })
     const claimed = await exchange(tasks, [claimOf(100)])
     expect(claimed).toHaveLength(61)
     const { settled } = await tasks.exchange({
@@ -224,6 +224,6 @@ async function published({
         if ('error' in outcome) throw outcome.error
         return { id: records[at]?.id ?? '', position: outcome.position }
       }),
-    { timeout: 30_000 },
+    { timeout: 120_000 },
   )
 }

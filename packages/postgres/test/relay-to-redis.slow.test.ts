@@ -22,7 +22,7 @@ describe.skipIf(!servers)('a relay from PostgreSQL to Redis', { timeout: 120_000
   beforeAll(async () => {
     database = await startPostgres({ own: true })
     broker = await startRedis({ own: true, appendfsync: 'always' })
-  }, 60_000)
+  })
   afterAll(async () => {
     await Promise.all([database.stop(), broker.stop()])
   })

@@ -2,8 +2,6 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { openDriver, recordOf, recordsOf } from './driver.ts'
 import { ask, hasPostgres, testServer } from './test-server.ts'
 
-const POLL = { timeout: 20_000 }
-
 describe.skipIf(!hasPostgres)('segments', () => {
   afterAll(async () => (await testServer()).stop())
 
@@ -38,7 +36,7 @@ describe.skipIf(!hasPostgres)('segments', () => {
       ids.push(...records.map(({ id }) => id))
       await transport.publish(records)
       await transport.ensureTopic('t', { retention: {} })
-      await expect.poll(async () => (await tables(url, schema)).length, POLL).toBeGreaterThan(Math.min(rounds, 2))
+      await expect.poll(async () => (await tables(url, schema)).length).toBeGreaterThan(Math.min(rounds, 2))
     }
     const read = await transport.read({ topic: 't', limit: 10_000 })
     expect(read.map(({ id }) => id).toSorted()).toEqual(ids.toSorted())
@@ -57,8 +55,8 @@ describe.skipIf(!hasPostgres)('segments', () => {
     expect(await transport.publish([old])).toMatchObject([{ outcome: 'duplicate' }])
 
     await transport.ensureTopic('t', { retention: { maxEvents: 10 } })
-    await expect.poll(async () => (await transport.list()).topics[0]?.held, POLL).toBe(10)
-    await expect.poll(() => tables(url, schema), POLL).not.toContain(first)
+    await expect.poll(async () => (await transport.list()).topics[0]?.held).toBe(10)
+    await expect.poll(() => tables(url, schema)).not.toContain(first)
     expect(await stores.index.byId(ids[0] ?? '')).toEqual([])
     expect(await transport.read({ topic: 't', limit: 100 })).toHaveLength(10)
     expect((await driver.diagnose({ verify: true })).filter(({ level }) => level === 'problem')).toEqual([])
@@ -80,7 +78,7 @@ describe.skipIf(!hasPostgres)('segments', () => {
     for (const topic of ['broken', 'whole']) await transport.ensureTopic(topic, { retention: { maxEvents: 10 } })
     const held = async (): Promise<Record<string, number>> =>
       Object.fromEntries((await transport.list()).topics.map((topic) => [topic.topic, topic.held]))
-    await expect.poll(held, POLL).toEqual({ broken: 30, whole: 10 })
+    await expect.poll(held).toEqual({ broken: 30, whole: 10 })
   })
 
   test('the tables of a removed topic go, and its name begins anew', async () => {
@@ -91,7 +89,7 @@ describe.skipIf(!hasPostgres)('segments', () => {
     await transport.publish([record])
     const before = await tables(url, schema)
     await transport.remove({ topic: 't' })
-    await expect.poll(() => tables(url, schema), POLL).toEqual([])
+    await expect.poll(() => tables(url, schema)).toEqual([])
     await transport.ensureTopic('t', { partitions: 1 })
     expect(await transport.publish([record])).toMatchObject([{ outcome: 'stored', position: '0000000000000001' }])
     expect(await tables(url, schema)).not.toEqual(before)

@@ -4,8 +4,6 @@ import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from
 import { openDriver, recordOf, recordsOf, type Said } from './driver.ts'
 import { ask, freshSchema, hasPostgres, testServer } from './test-server.ts'
 
-const POLL = { timeout: 30_000 }
-
 describe.skipIf(!hasPostgres)('a server in trouble', () => {
   beforeEach(() => void vi.stubEnv('MILLRACE_TEST_POSTGRES_URL', ''))
   afterAll(async () => (await testServer()).stop())
@@ -43,12 +41,12 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
       })()
       for (let kills = 0; kills < 3; kills += 1) {
         const seen = rounds
-        await expect.poll(() => rounds, POLL).toBeGreaterThan(seen + 5)
+        await expect.poll(() => rounds).toBeGreaterThan(seen + 5)
         await server.kill()
         await server.restart()
       }
       const seen = rounds
-      await expect.poll(() => rounds, POLL).toBeGreaterThan(seen + 5)
+      await expect.poll(() => rounds).toBeGreaterThan(seen + 5)
       going = false
       await publishing
       const read = await transport.read({ topic: 't', limit: 10_000 })
@@ -133,7 +131,7 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
     const fetching = consumer.fetch({ max: 5 })
     // A look that is cut off in the server rejects; this is about one that has looked, found nothing and waits.
     const looked = `SELECT pid FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%${schema}%fetch_1%'`
-    await expect.poll(() => ask(url, looked), POLL).not.toHaveLength(0)
+    await expect.poll(() => ask(url, looked)).not.toHaveLength(0)
     await ask(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace'")
     const record = recordOf('t')
     let outcome = (await transport.publish([record]))[0]?.outcome
@@ -186,7 +184,7 @@ describe.skipIf(!hasPostgres || !(await available('pgbouncer')))('behind pgbounc
       transport.publish(recordsOf('t', 300, 2)),
     ])
     expect(both.flat().every(({ outcome }) => outcome === 'stored')).toBe(true)
-    await expect.poll(() => said.lines, POLL).toContainEqual(expect.stringMatching(/notifications do not arrive/))
+    await expect.poll(() => said.lines).toContainEqual(expect.stringMatching(/notifications do not arrive/))
     const findings = await pooled.driver.diagnose()
     expect(findings.find(({ check }) => check === 'timeouts')?.level).toBe('notice')
   })

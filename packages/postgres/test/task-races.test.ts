@@ -60,7 +60,7 @@ describe.skipIf(!hasPostgres)('tasks that meet others on their way', () => {
     ])
     const changing = taskAdmin.change([task.id], { action: 'cancel' })
     const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%change_tasks_1%'"
-    await expect.poll(() => ask(url, waiting), { timeout: 30_000 }).toHaveLength(1)
+    await expect.poll(() => ask(url, waiting)).toHaveLength(1)
     await client.query('COMMIT')
     await client.end()
     expect(await changing).toEqual([task.id])
@@ -82,7 +82,7 @@ describe.skipIf(!hasPostgres)('tasks that meet others on their way', () => {
     await client.query(`SELECT ${schema}.task_forget_1(ARRAY[$1]::bigint[])`, [row?.['n']])
     const changing = taskAdmin.change([task.id, other.id], { action: 'run' })
     const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%change_tasks_1%'"
-    await expect.poll(() => ask(url, waiting), { timeout: 30_000 }).toHaveLength(1)
+    await expect.poll(() => ask(url, waiting)).toHaveLength(1)
     await client.query('COMMIT')
     await client.end()
     expect(await changing).toEqual([other.id])

@@ -70,7 +70,7 @@ describe.skipIf(!hasPostgres)('tasks in PostgreSQL', () => {
     const working = Promise.all([worker('a'), worker('b')])
     for (let kills = 0; kills < 2; kills += 1) {
       const seen = rounds
-      await expect.poll(() => rounds, { timeout: 60_000 }).toBeGreaterThan(seen + 4)
+      await expect.poll(() => rounds).toBeGreaterThan(seen + 4)
       await server.kill()
       await server.restart()
     }
@@ -216,14 +216,14 @@ describe.skipIf(!hasPostgres)('tasks in PostgreSQL', () => {
       const { tasks } = taskStoresOf(driver)
       const heard: string[] = []
       const hints = tasks.listen?.((queues) => heard.push(...queues))
-      await expect.poll(() => hints?.arriving, { timeout: 30_000 }).toBe(true)
+      await expect.poll(() => hints?.arriving).toBe(true)
       await tasks.exchange({ worker: 'w', settles: [], notes: [], claims: [claimOf(1, 'deaf')] })
       expect(heard).toEqual([])
       await ask(
         url,
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %millrace_${schema}%'`,
       )
-      await expect.poll(() => heard, { timeout: 30_000 }).toEqual(['deaf'])
+      await expect.poll(() => heard).toEqual(['deaf'])
       hints?.stop()
     },
   )

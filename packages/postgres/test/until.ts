@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** Looks until it is so; what fails meanwhile is not so yet. */
-export async function until(look: () => unknown, withinMs = 40_000): Promise<void> {
+export async function until(look: () => unknown, withinMs = 120_000): Promise<void> {
   const end = performance.now() + withinMs
   for (;;) {
     let failure: unknown

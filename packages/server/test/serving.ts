@@ -93,7 +93,7 @@ export function rawExchange(
 }
 
 /** Resolves when the condition holds; the time is generous and never part of a result. */
-export async function until(condition: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs
   while (!(await condition())) {
     if (performance.now() > deadline)

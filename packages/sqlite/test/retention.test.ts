@@ -1,5 +1,5 @@
 import type { Driver, Retention, TopicInfo } from '@millrace/core/driver'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { sqlite } from '../src/index.ts'
 import { type ManualRuntime, manualRuntime } from './manual-runtime.ts'
 import { atEnd, record, records, scratchFile } from './scratch.ts'
@@ -48,7 +48,7 @@ test('the oldest go first, over all partitions, and the sums stay right', async 
     runtime.advance(1)
     await driver.transport.publish([record(n, { partition: n < 12 ? 0 : n % 4 })])
   }
-  await vi.waitFor(async () => expect((await topicOf(driver)).held).toBe(10))
+  await expect.poll(async () => (await topicOf(driver)).held).toBe(10)
   expect(await heldIds(driver)).toEqual(Array.from({ length: 10 }, (_, index) => `event-${15 + index}`))
   const held = await driver.transport.read({ topic: 'order', limit: 100 })
   expect(await topicOf(driver)).toMatchObject({
@@ -64,7 +64,7 @@ test('by age and by bytes', async () => {
   runtime.advance(900)
   await driver.transport.publish(records(3_001, 3_004))
   runtime.advance(200)
-  await vi.waitFor(async () => expect((await topicOf(driver)).held).toBe(4))
+  await expect.poll(async () => (await topicOf(driver)).held).toBe(4)
 
   const pad = 'x'.repeat(90)
   await driver.transport.ensureTopic('order', { retention: { maxBytes: 1_000 } })
@@ -72,7 +72,7 @@ test('by age and by bytes', async () => {
     runtime.advance(1)
     await driver.transport.publish([record(n + 5_000, { body: JSON.stringify({ pad }) })])
   }
-  await vi.waitFor(async () => expect((await topicOf(driver)).bytes).toBeLessThanOrEqual(1_000))
+  await expect.poll(async () => (await topicOf(driver)).bytes).toBeLessThanOrEqual(1_000)
   expect((await heldIds(driver)).at(-1)).toBe('event-5019')
 })
 
@@ -91,7 +91,7 @@ test('keep: what a group has not read stays, and at the cap publishes are refuse
     'stored',
     'rejected',
   ])
-  await vi.waitFor(async () => expect((await topicOf(driver)).held).toBe(8))
+  await expect.poll(async () => (await topicOf(driver)).held).toBe(8)
   expect(await heldIds(driver)).not.toContain('event-0')
   expect((await topicOf(driver)).expiredUnread).toBe(0)
   expect((await driver.transport.lag('order', 'g')).reduce((sum, { lag }) => sum + lag, 0)).toBe(8)
@@ -104,7 +104,7 @@ test('expire: unread events go and are counted, and the group goes on after the 
     runtime.advance(1)
     expect(await driver.transport.publish([record(n)])).toMatchObject([{ outcome: 'stored' }])
   }
-  await vi.waitFor(async () => expect(await topicOf(driver)).toMatchObject({ held: 4, expiredUnread: 8 }))
+  await expect.poll(() => topicOf(driver)).toMatchObject({ held: 4, expiredUnread: 8 })
   const lag = await driver.transport.lag('order', 'g')
   expect(lag.map((each) => each.lag)).toEqual([1, 1, 1, 1])
   const consumer = driver.transport.consume({
@@ -125,7 +125,7 @@ test('positions go on after everything was dropped, and a head is never given tw
   const { driver, runtime } = await inline({ maxAgeMs: 10 })
   await driver.transport.publish([record(0)])
   runtime.advance(20)
-  await vi.waitFor(async () => expect((await topicOf(driver)).held).toBe(0))
+  await expect.poll(async () => (await topicOf(driver)).held).toBe(0)
   expect(await driver.transport.publish([record(4)])).toMatchObject([{ position: '0000000000000002' }])
 })
 

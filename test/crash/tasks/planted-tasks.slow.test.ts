@@ -6,7 +6,7 @@ import { taskStorm } from './task-storm.ts'
 const STORMS = 4
 
 describe('the checker of tasks', () => {
-  it.concurrent('finds nothing in the engine without a bug', { timeout: 120_000 }, async ({ expect: expected }) => {
+  it.concurrent('finds nothing in the engine without a bug', { timeout: 360_000 }, async ({ expect: expected }) => {
     const { violations, counts } = await taskStorm()
     expected(violations).toEqual([])
     for (const seen of ['done', 'dead', 'cancelled', 'reclaimed', 'fenced', 'scheduled'] as const)
@@ -15,7 +15,7 @@ describe('the checker of tasks', () => {
 
   it.concurrent.each(PLANTED_TASK_BUGS)(
     'catches an engine that $name, as $caughtAs',
-    { timeout: 240_000 },
+    { timeout: 720_000 },
     async ({ plant, caughtAs }) => {
       const seen = new Set<string>()
       for (let storm = 1; storm <= STORMS && !seen.has(caughtAs); storm += 1) {

@@ -15,7 +15,7 @@ const WITHIN_MS = 10_000
 const WORKERS = 3
 
 describe.each(CRASH_GROUNDS)('the tasks of a killed worker, with the default lease, on $name', ({ name, start }) => {
-  it('are claimed by another within ten seconds', { timeout: 240_000 }, async () => {
+  it('are claimed by another within ten seconds', { timeout: 720_000 }, async () => {
     await using place = await openPlace('run-again', start)
     const { url, histories } = place
     const supervisor = createSupervisor({
@@ -26,12 +26,12 @@ describe.each(CRASH_GROUNDS)('the tasks of a killed worker, with the default lea
     })
     try {
       const workers = Array.from({ length: WORKERS }, () => supervisor.start({ publishEveryMs: 20 }))
-      await waitFor(() => workers.every(({ ready }) => ready), { what: 'the workers', timeoutMs: 60_000 })
+      await waitFor(() => workers.every(({ ready }) => ready), { what: 'the workers', timeoutMs: 180_000 })
       const [doomed] = workers
       if (doomed === undefined) throw new Error('There is no worker.')
       await waitFor(() => isCaughtAtWork(histories, doomed), {
         what: 'tasks to be under way',
-        timeoutMs: 60_000,
+        timeoutMs: 180_000,
         everyMs: 50,
       })
       supervisor.kill(doomed)

@@ -29,8 +29,11 @@ export const StepTaken: EventDefinition<'suite.step', Step, Step, 'suite'> = def
   key: ({ key }) => key,
 })
 
-/** Milliseconds after which a silent member is dead: short, as tests wait for it. */
-const LEASE_MS = 1_000
+/** Milliseconds after which a silent member is dead: long enough that nobody is taken for dead because the machine is slow. */
+const LEASE_MS = 5_000
+
+/** The lease where somebody dies and is waited for. */
+export const MORTAL_LEASE_MS = 1_000
 
 /** A bus over the context's engine, closed at the end. Background errors are collected, not raised. */
 export function startBus(

@@ -3,7 +3,16 @@ import { reject, retry, type DeadLetterView, type Millrace } from '@millrace/cor
 import type { Context } from '../context.ts'
 import { eventually } from '../eventually.ts'
 import type { Property } from '../property.ts'
-import { handledAll, keysInTurn, publishSteps, record, settledAll, startBus, StepTaken } from './bench-bus.ts'
+import {
+  handledAll,
+  keysInTurn,
+  MORTAL_LEASE_MS,
+  publishSteps,
+  record,
+  settledAll,
+  startBus,
+  StepTaken,
+} from './bench-bus.ts'
 import { mortal } from './mortal-engine.ts'
 
 /** Retries and dead letters, through the whole bus. */
@@ -59,11 +68,11 @@ async function delayed(context: Context): Promise<void> {
 /** The wished delay is so long that the event goes into the side lane; nothing there is kept in memory alone. */
 async function attemptsSurvive(context: Context): Promise<void> {
   const { engine, die, bury } = mortal(context.engine)
-  const doomed = startBus(context, { engine })
+  const doomed = startBus(context, { engine, leaseMs: MORTAL_LEASE_MS })
   context.onEnd(bury)
   const before = await record(doomed, { group: 'g' }, () => retry({ after: 5_100 }))
   await publishSteps(doomed, ['k'])
-  const watcher = startBus(context, { engine: await context.secondEngine() })
+  const watcher = startBus(context, { engine: await context.secondEngine(), leaseMs: MORTAL_LEASE_MS })
   await eventually('the failure is stored', async () => (await watcher.groups())[0]?.lane.waiting === 1)
   await die()
   const after = await record(watcher, { group: 'g' })

@@ -6,6 +6,7 @@ import type { Property } from '../property.ts'
 import {
   handledAll,
   keysInTurn,
+  MORTAL_LEASE_MS,
   numbersByKey,
   publishSteps,
   record,
@@ -105,9 +106,9 @@ async function orderAcrossRetry(context: Context): Promise<void> {
 
 async function orderAcrossCrash(context: Context): Promise<void> {
   const { engine, die, bury } = mortal(context.engine)
-  const doomed = startBus(context, { engine })
+  const doomed = startBus(context, { engine, leaseMs: MORTAL_LEASE_MS })
   context.onEnd(bury)
-  const heir = startBus(context, { engine: await context.secondEngine() })
+  const heir = startBus(context, { engine: await context.secondEngine(), leaseMs: MORTAL_LEASE_MS })
   const before = await record(doomed, { group: 'line', concurrency: 8 }, () => turn())
   await before.subscription.ready
   const half = context.random.integer(100, 200)

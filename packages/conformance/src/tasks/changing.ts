@@ -3,7 +3,7 @@ import { DEFAULT_QUEUE_SETTINGS } from '@millrace/core/driver'
 import type { Context } from '../context.ts'
 import { eventually } from '../eventually.ts'
 import type { Property } from '../property.ts'
-import { passing } from './passing-time.ts'
+import { passing } from '../passing-time.ts'
 import { HOUR, idsOf, newTask, only, taskBench, taskError } from './task-bench.ts'
 
 /** What operators change, and what is kept of what has ended. */

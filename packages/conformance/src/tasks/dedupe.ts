@@ -4,7 +4,7 @@ import type { Context } from '../context.ts'
 import { eventually } from '../eventually.ts'
 import type { Property } from '../property.ts'
 import { HOUR, idsOf, newTask, only, taskBench, type TaskBench, type TaskWish } from './task-bench.ts'
-import { passing } from './passing-time.ts'
+import { passing } from '../passing-time.ts'
 
 /** What dedupe keys of tasks must do. */
 export const taskDedupeProperties: readonly Property[] = [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { TaskQuery } from '@millrace/core/driver'
 import type { Context } from '../context.ts'
 import type { Property } from '../property.ts'
-import { passing } from './passing-time.ts'
+import { passing } from '../passing-time.ts'
 import { HOUR, idsOf, newTask, only, taskBench, taskError, type TaskBench } from './task-bench.ts'
 
 /** What operators see of tasks and queues. */

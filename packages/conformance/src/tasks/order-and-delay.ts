@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Context } from '../context.ts'
 import { eventually } from '../eventually.ts'
 import type { Property } from '../property.ts'
-import { passing } from './passing-time.ts'
+import { passing } from '../passing-time.ts'
 import { HOUR, idsOf, only, taskBench, taskError } from './task-bench.ts'
 
 /** The order of what is ready, and what makes a task wait for its time. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Context } from '../context.ts'
 import { eventually } from '../eventually.ts'
 import type { Property } from '../property.ts'
-import { passing } from './passing-time.ts'
+import { passing } from '../passing-time.ts'
 import { HOUR, idsOf, settleOf, taskBench } from './task-bench.ts'
 
 /** What rates and turns of tenants must do. */

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts'
 import { patienceMs } from '../eventually.ts'
 import type { Property } from '../property.ts'
 import type { Random } from '../random.ts'
-import { passing } from './passing-time.ts'
+import { passing } from '../passing-time.ts'
 import { idsOf, newTask, settleOf, taskBench, taskError, type TaskBench } from './task-bench.ts'
 
 /** What must hold however calls of several processes meet. */

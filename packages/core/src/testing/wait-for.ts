@@ -2,12 +2,12 @@ import { setTimeout } from 'node:timers'
 
 /**
  * Polls a condition in real time, for tests that run against real engines. Resolves with its first value that is neither
- * false nor undefined; rejects after `timeoutMs` (default 10,000), saying what was waited for.
+ * false nor undefined; rejects after `timeoutMs` (default 60,000), saying what was waited for.
  */
 export async function waitFor<Value>(
   condition: () => Value | false | undefined | Promise<Value | false | undefined>,
   {
-    timeoutMs = 10_000,
+    timeoutMs = 60_000,
     everyMs = 10,
     what = 'the condition',
   }: { readonly timeoutMs?: number; readonly everyMs?: number; readonly what?: string } = {},

@@ -49,7 +49,7 @@ describe.each(engines)('on %s', (_, engine) => {
     await until(async () => {
       const { mode } = await audit.start({ url: '/' })
       return mode === 'sync'
-    }, 20_000)
+    })
     expect(audit.status.route).toMatchObject({ to: 'sync', reason: 'queue-slow' })
   })
 })

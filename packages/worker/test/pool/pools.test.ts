@@ -153,7 +153,7 @@ describe.each(['thread', 'process'] as const)('a pool of %s', (kind) => {
     await expect(run('leak')).rejects.toMatchObject({ code: 'task_pool_failed' })
     expect(await neighbour).toMatch(/^\d+:\d+$/)
     expect(await run('echo', 1)).toBe(1)
-  }, 60_000)
+  })
 
   test('one at a time in each place; who waits can be called off', async () => {
     const made = pool('dispatch')
@@ -201,14 +201,14 @@ test('a process pool outlives a task whose memory V8 cannot refuse without endin
   open.push(made)
   await expect(made({ handler: 'hog' }, watchedTask().task)).rejects.toMatchObject({ code: 'task_pool_failed' })
   expect(await made({ handler: 'echo', input: 1 }, watchedTask().task)).toBe(1)
-}, 60_000)
+})
 
 test('a process pool ends a task that takes its memory beside the heap', async () => {
   const made = processPool<unknown, unknown>({ file, handler: 'dispatch', processes: 1, memoryMb: 64 })
   open.push(made)
   await expect(made({ handler: 'hoard' }, watchedTask().task)).rejects.toMatchObject({ code: 'task_pool_failed' })
   expect(await made({ handler: 'echo', input: 1 }, watchedTask().task)).toBe(1)
-}, 60_000)
+})
 
 test.each([
   [{ file: 'resize.ts' }, 'file'],

@@ -53,7 +53,7 @@ describe.each([
     expect(await handle.result(wait)).toEqual([])
     expect(await millrace.tasks.progress(handle.id)).toMatchObject({ done: 1_000, percent: 100, stage: 'counting' })
     expect(await millrace.tasks.logs(handle.id)).toEqual(['first', 'last'])
-  }, 90_000)
+  })
 
   test('one that blocks past its time is stopped, and another is done meanwhile', async () => {
     const millrace = start()
@@ -65,7 +65,7 @@ describe.each([
     await expect(blocked.result(wait)).rejects.toMatchObject({ code: 'task_timeout' })
     await waitFor(() => handler.status.running === 0, waiting)
     expect(await (await millrace.enqueue(Work, { handler: 'echo', input: 2 })).result(wait)).toBe(2)
-  }, 90_000)
+  })
 
   test('one that is cancelled while it blocks is stopped', async () => {
     const millrace = start()
@@ -77,7 +77,7 @@ describe.each([
     await millrace.tasks.cancel([blocked.id])
     await expect(blocked.result(wait)).rejects.toMatchObject({ code: 'task_cancelled' })
     await waitFor(() => handler.status.running === 0, waiting)
-  }, 90_000)
+  })
 
   test('one that exits has failed attempts, each with the reason, and its neighbours are done', async () => {
     const millrace = start()
@@ -93,7 +93,7 @@ describe.each([
       state: 'dead',
       error: { message: expect.stringContaining('process.exit') },
     })
-  }, 90_000)
+  })
 
   test('end with their worker', async () => {
     const millrace = start()
@@ -104,7 +104,7 @@ describe.each([
     await worker.stop()
     const call = Promise.resolve(handler({ handler: 'echo' }, watchedTask().task))
     await expect(call).rejects.toMatchObject({ code: 'closed' })
-  }, 90_000)
+  })
 })
 
 test('the processes of a pool go when their worker is killed', async () => {
@@ -125,4 +125,4 @@ test('the processes of a pool go when their worker is killed', async () => {
       return true
     }
   }, waiting)
-}, 90_000)
+})

@@ -85,7 +85,7 @@ describe('scaling', () => {
     expect(supervisor.status.running.map(({ pid }) => pid)).toEqual([oldest])
     expect(noted('closed')).toHaveLength(2)
     expect(events.filter((event) => event.kind === 'stopped').map((event) => event.code)).toEqual([0, 0])
-  }, 120_000)
+  })
 
   test('does nothing while the load is right', async () => {
     say({ utilisation: 0.9, queueWaitMs: 100, buffered: 1 })
@@ -99,7 +99,7 @@ describe('scaling', () => {
     const readings = new Set<number>()
     await waitFor(() => readings.add(performance.now()).size > 200, waiting)
     expect(events.filter((event) => event.kind === 'scaled')).toEqual([])
-  }, 120_000)
+  })
 
   test('those that are up do what they can of the part of those that still start', async () => {
     say({ utilisation: 1, queueWaitMs: 5_000, buffered: 10 })
@@ -118,7 +118,7 @@ describe('scaling', () => {
     const told = before.filter((line) => line.startsWith(`${oldest} concurrency`))
     // Four slots are two in each of two processes, but the first had three by then.
     expect(told.map((line) => Number(line.split(' ').at(-1)))).toEqual([1, 2, 3])
-  }, 120_000)
+  })
 
   test('no more start at once than there are cores', async () => {
     const processes = availableParallelism() + 2
@@ -126,7 +126,7 @@ describe('scaling', () => {
     expect(events.map(({ kind }) => kind)).toEqual(Array.from({ length: availableParallelism() }, () => 'started'))
     await waitFor(() => supervisor.status.running.filter(({ slots }) => slots > 0).length === processes, waiting)
     expect(events).toHaveLength(processes)
-  }, 120_000)
+  })
 
   test('takes the word of the queue, and that of the workers when the queue cannot be asked', async () => {
     say({ utilisation: 1, queueWaitMs: 9_000, buffered: 5 })
@@ -146,7 +146,7 @@ describe('scaling', () => {
     isDown = true
     await waitFor(() => supervisor.status.slots === 2, waiting)
     expect(events).toContainEqual({ kind: 'queue-unknown', message: 'the store is away' })
-  }, 120_000)
+  })
 
   test('tells autoscalers how many are wanted', async () => {
     const { supervisor } = start({
@@ -160,7 +160,7 @@ describe('scaling', () => {
       '# TYPE millrace_workers_wanted gauge\nmillrace_workers_wanted{name="reports"} 2\n',
     )
     expect(supervisor.metrics()).toContain('millrace_worker_slots{name="reports"} 6\n')
-  }, 120_000)
+  })
 })
 
 describe('crashes', () => {
@@ -185,7 +185,7 @@ describe('crashes', () => {
       message: undefined,
       restartInMs: 10,
     })
-  }, 120_000)
+  })
 
   test('what dies again and again is started less and less often', async () => {
     const { events } = start({
@@ -198,7 +198,7 @@ describe('crashes', () => {
     await waitFor(() => waits().length >= 4, waiting)
     expect(waits().slice(0, 4)).toEqual([5, 10, 20, 20])
     expect(events.find((event) => event.kind === 'crashed')).toMatchObject({ code: 7 })
-  }, 120_000)
+  })
 
   test('what died holds its place until its wait is over', async () => {
     let looks = 0
@@ -213,7 +213,7 @@ describe('crashes', () => {
     const from = looks
     await waitFor(() => looks >= from + 5, waiting)
     expect(events.filter((event) => event.kind === 'started')).toHaveLength(1)
-  }, 120_000)
+  })
 
   test('a command that cannot be started says so', async () => {
     const { events } = start({ command: ['/no/such/program'], restart: { first: 10_000 } })
@@ -230,7 +230,7 @@ describe('stopping', () => {
     expect(noted('stopped')).toHaveLength(2)
     expect(noted('closed')).toHaveLength(2)
     expect(supervisor.status.running).toEqual([])
-  }, 120_000)
+  })
 
   test('kills what does not listen when its time is up', async () => {
     const { supervisor, events } = start({
@@ -242,7 +242,7 @@ describe('stopping', () => {
     await waitFor(() => noted('started').length === 1, waiting)
     await supervisor.stop()
     expect(events.at(-1)).toMatchObject({ kind: 'stopped', signal: 'SIGKILL' })
-  }, 120_000)
+  })
 
   function ownProcess(): { readonly child: ChildProcess; readonly output: () => string } {
     const program = fileURLToPath(new URL('./supervisor.ts', import.meta.url))
@@ -265,7 +265,7 @@ describe('stopping', () => {
     expect(output()).toBe('up\ndown\n')
     expect(noted('closed')).toHaveLength(2)
     expect(pidsNoted().some(isAlive)).toBe(false)
-  }, 120_000)
+  })
 
   test('workers whose supervisor is killed finish and go', async () => {
     const { child } = ownProcess()
@@ -273,7 +273,7 @@ describe('stopping', () => {
     child.kill('SIGKILL')
     await waitFor(() => noted('closed').length === 2, waiting)
     await waitFor(() => pidsNoted().every((pid) => !isAlive(pid)), waiting)
-  }, 120_000)
+  })
 })
 
 test.each([

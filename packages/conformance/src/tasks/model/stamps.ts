@@ -1,5 +1,5 @@
 import type { EnqueueOutcome, NewTask, TaskChange } from '@millrace/core/driver'
-import { passing } from '../passing-time.ts'
+import { passing } from '../../passing-time.ts'
 import type { TaskBench } from '../task-bench.ts'
 import { find, type ModelTask, type TaskModel } from './model-task.ts'
 
