@@ -59,7 +59,7 @@ test('stopping under load: every event that was answered stored is there, stream
     }
   })
   await until(() => stored.length > 500)
-  await app.server.close({ timeoutMs: 5_000 })
+  await app.server.close({ timeoutMs: 60_000 })
   await Promise.all(clients)
   let last = await client.next()
   for (let next = last; next !== undefined; next = await client.next()) last = next

@@ -166,10 +166,27 @@ describe('51: Last-Event-ID and parameters', () => {
   })
 })
 
+/** A runtime that hands out the timers of so many milliseconds which still run, to be let run out by hand. */
+function withPatience(ofMs: number): { readonly runtime: Runtime; readonly patience: ReadonlySet<() => void> } {
+  const system = systemRuntime()
+  const patience = new Set<() => void>()
+  const setTimer: Runtime['setTimer'] = (run, ms) => {
+    if (ms !== ofMs) return system.setTimer(run, ms)
+    const runOut = (): void => {
+      patience.delete(runOut)
+      run()
+    }
+    patience.add(runOut)
+    return { cancel: () => void patience.delete(runOut) }
+  }
+  return { runtime: { ...system, setTimer }, patience }
+}
+
 describe('52: clients that do not read', () => {
   test('one that takes nothing is cut off, and the others go on', async () => {
+    const { runtime, patience } = withPatience(12_345)
     await using app = await serving({
-      server: { limits: { streamBufferBytes: 50_000 }, timeouts: { slowClientMs: 2_000 } },
+      server: { runtime, limits: { streamBufferBytes: 50_000 }, timeouts: { slowClientMs: 12_345 } },
     })
     await app.millrace.publish(event('makes the topic'))
     const client = await openStream(app.url)
@@ -182,21 +199,18 @@ describe('52: clients that do not read', () => {
     const quick = ids(client, 120)
     for (let at = 0; at < 120; at += 1) await app.millrace.publish(event(`large-${at}`, { data: 'x'.repeat(200_000) }))
     expect(await quick).toHaveLength(120)
+    // First that of its buffer, then that of its last message.
+    for (const _ of ['dropped', 'cut']) {
+      await until(() => patience.size === 1)
+      for (const runOut of patience) runOut()
+    }
     await until(async () => (await streams()) === 1)
     client.close()
     socket.destroy()
   })
 
   test('one that is too slow is told so by its last message, and resumes from what it has taken', async () => {
-    const system = systemRuntime()
-    const patience: (() => void)[] = []
-    const runtime: Runtime = {
-      ...system,
-      setTimer(run, ms) {
-        if (ms === 12_345) patience.push(run)
-        return system.setTimer(run, ms)
-      },
-    }
+    const { runtime, patience } = withPatience(12_345)
     await using app = await serving({
       server: { runtime, limits: { streamBufferBytes: 10_000 }, timeouts: { slowClientMs: 12_345 } },
     })
@@ -208,9 +222,9 @@ describe('52: clients that do not read', () => {
     expect(decoder.decode((await reader?.read())?.value)).toContain('event: begin')
     const all = Array.from({ length: 6 }, (_, at) => event(`e-${at}`, { key: 'k', data: 'x'.repeat(9_000) }))
     await app.millrace.publishBatch(all)
-    await until(() => patience.length > 0)
-    patience.shift()?.()
-    await until(() => patience.length > 0)
+    await until(() => patience.size === 1)
+    for (const runOut of patience) runOut()
+    await until(() => patience.size === 1)
     const last = decoder.decode((await reader?.read())?.value)
     expect(last).toMatch(/^event: dropped\ndata: .*overloaded/)
     expect((await reader?.read())?.done).toBe(true)
