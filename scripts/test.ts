@@ -1,7 +1,6 @@
 // npm test [-- PATH...] [--tier unit|slow|all]: installs the servers and the browser that are missing, runs every tier but soak.
-import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
-import { ensureInstalled, installed } from '../engines/src/installed.ts'
+import { ensureInstalled, installed, versionOf } from '../engines/src/installed.ts'
 import type { Program } from '../engines/src/installed.ts'
 import { closingLine, exitCodeOf } from './closing-line.ts'
 import { runTests } from './run-tests.ts'
@@ -40,12 +39,11 @@ function complain(error: unknown): void {
 }
 
 async function engines(): Promise<string> {
-  const outside = await Promise.all(programs.map(async (program) => versionOf(program, await installed(program))))
+  const outside = await Promise.all(programs.map(described))
   return [`Node.js ${process.versions.node}`, `SQLite ${process.versions['sqlite']}`, 'memory', ...outside].join(' · ')
 }
 
-function versionOf(program: Program, file: string | undefined): string {
-  if (file === undefined) return `${program} missing`
-  const said = execFileSync(file, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-  return `${program} ${/\d+(\.\d+)+/.exec(said)?.[0] ?? 'of unknown version'}`
+async function described(program: Program): Promise<string> {
+  const file = await installed(program)
+  return `${program} ${file === undefined ? 'missing' : await versionOf(file)}`
 }

@@ -50,6 +50,12 @@ export async function installed(program: Program): Promise<string | undefined> {
   return undefined
 }
 
+/** What a program says of its version. The program is asked, as a server may want a password or TLS. */
+export async function versionOf(file: string): Promise<string> {
+  const { stdout } = await run(file, ['--version'])
+  return /\d+(?:\.\d+)*/.exec(stdout)?.[0] ?? 'unknown'
+}
+
 async function findOrInstall(program: Program): Promise<string> {
   const found = await installed(program)
   if (found !== undefined) return found

@@ -4,8 +4,9 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { createDataFolder, removeDataFolder } from './data-folder.ts'
 import type { EngineServer } from './engine-server.ts'
-import { freePort } from './free-port.ts'
-import { ensureInstalled } from './installed.ts'
+import { onFreePort } from './free-port.ts'
+import { ensureInstalled, versionOf } from './installed.ts'
+import { ownServer } from './own-server.ts'
 import { startServerProcess } from './server-process.ts'
 import type { ServerProcess } from './server-process.ts'
 
@@ -51,8 +52,11 @@ export async function startPostgresProcess(options: PostgresProcessOptions): Pro
       return startServerProcess({ file: program, args, ready: /ready to accept/, folder })
     }
     const { server, port } = await onFreePort(start, options.port)
-    const version = await versionOf(file)
-    return ownServer({ port, version, folder, data, server, start: () => start(port) })
+    const login = `${POSTGRES_USER}:${encodeURIComponent(POSTGRES_PASSWORD)}`
+    const url = `postgres://${login}@127.0.0.1:${port}/postgres`
+    const again = (): Promise<ServerProcess> => startAgain(() => start(port))
+    const place = { url, port, data, version: await versionOf(file) }
+    return ownServer(place, { name: 'PostgreSQL', server, folder, endBy: 'SIGINT', start: again })
   } catch (error) {
     await removeDataFolder(folder)
     throw error
@@ -111,61 +115,6 @@ function configurationFile(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
     .map(([name, value]) => `${name} = ${value}\n`)
     .join('')
-}
-
-async function versionOf(file: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(file, ['--version'])
-  return /(\d+(?:\.\d+)*)/.exec(stdout)?.[1] ?? 'unknown'
-}
-
-/** Between finding a free port and taking it somebody else may have it; another is tried then. */
-async function onFreePort(
-  start: (port: number) => Promise<ServerProcess>,
-  wanted: number | undefined,
-  tries = 5,
-): Promise<{ readonly server: ServerProcess; readonly port: number }> {
-  const port = wanted ?? (await freePort())
-  try {
-    return { server: await start(port), port }
-  } catch (error) {
-    if (wanted !== undefined || tries <= 1 || !String(error).includes('in use')) throw error
-    return onFreePort(start, undefined, tries - 1)
-  }
-}
-
-interface OwnServer {
-  readonly port: number
-  readonly version: string
-  readonly folder: string
-  readonly data: string
-  readonly server: ServerProcess
-  readonly start: () => Promise<ServerProcess>
-}
-
-function ownServer({ port, version, folder, data, server, start }: OwnServer): PostgresProcess {
-  let current = server
-  let stopped: Promise<void> | undefined
-  const stop = (): Promise<void> => {
-    stopped ??= current.end('SIGINT').then(() => removeDataFolder(folder))
-    return stopped
-  }
-  return {
-    url: `postgres://${POSTGRES_USER}:${encodeURIComponent(POSTGRES_PASSWORD)}@127.0.0.1:${port}/postgres`,
-    port,
-    data,
-    version,
-    get pid() {
-      return current.running ? current.pid : undefined
-    },
-    kill: () => current.end('SIGKILL'),
-    async restart() {
-      if (stopped !== undefined) throw new Error('The PostgreSQL server was stopped for good; start another one.')
-      if (current.running) await current.end('SIGINT')
-      current = await startAgain(start)
-    },
-    stop,
-    [Symbol.asyncDispose]: stop,
-  }
 }
 
 /** After a kill the server's other processes need a moment to notice; until they are gone a new one refuses to start. */

@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { createDataFolder, removeDataFolder } from './data-folder.ts'
 import type { EngineServer } from './engine-server.ts'
-import { freePort } from './free-port.ts'
-import { ensureInstalled } from './installed.ts'
+import { onFreePort } from './free-port.ts'
+import { ensureInstalled, versionOf } from './installed.ts'
+import { ownServer } from './own-server.ts'
 import { startServerProcess } from './server-process.ts'
 import type { ServerProcess } from './server-process.ts'
 
@@ -45,17 +44,12 @@ export async function startRedisProcess(options: RedisProcessOptions): Promise<R
   }
   try {
     const { server, port } = await onFreePort(configure, options.port)
-    return ownServer({ port, version: await versionOf(file), folder, server, start })
+    const place = { url: `redis://127.0.0.1:${port}`, port, folder, version: await versionOf(file) }
+    return ownServer(place, { name: 'Redis', server, folder, endBy: 'SIGTERM', start })
   } catch (error) {
     await removeDataFolder(folder)
     throw error
   }
-}
-
-/** Asks the program, as the server may want a password or TLS. */
-async function versionOf(file: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(file, ['--version'])
-  return /v=(\S+)/.exec(stdout)?.[1] ?? 'unknown'
 }
 
 function basics(port: number, folder: string): Record<string, string> {
@@ -66,53 +60,4 @@ function configurationFile(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
     .map(([name, value]) => `${name} ${value}\n`)
     .join('')
-}
-
-/** Between finding a free port and taking it somebody else may have it; another is tried then. */
-async function onFreePort(
-  start: (port: number) => Promise<ServerProcess>,
-  wanted: number | undefined,
-  tries = 5,
-): Promise<{ readonly server: ServerProcess; readonly port: number }> {
-  const port = wanted ?? (await freePort())
-  try {
-    return { server: await start(port), port }
-  } catch (error) {
-    if (wanted !== undefined || tries <= 1 || !String(error).includes('in use')) throw error
-    return onFreePort(start, undefined, tries - 1)
-  }
-}
-
-interface OwnServer {
-  readonly port: number
-  readonly version: string
-  readonly folder: string
-  readonly server: ServerProcess
-  readonly start: () => Promise<ServerProcess>
-}
-
-function ownServer({ port, version, folder, server, start }: OwnServer): RedisProcess {
-  let current = server
-  let stopped: Promise<void> | undefined
-  const stop = (): Promise<void> => {
-    stopped ??= current.end('SIGTERM').then(() => removeDataFolder(folder))
-    return stopped
-  }
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    port,
-    folder,
-    version,
-    get pid() {
-      return current.running ? current.pid : undefined
-    },
-    kill: () => current.end('SIGKILL'),
-    async restart() {
-      if (stopped !== undefined) throw new Error('The Redis server was stopped for good; start another one.')
-      if (current.running) await current.end('SIGTERM')
-      current = await start()
-    },
-    stop,
-    [Symbol.asyncDispose]: stop,
-  }
 }
