@@ -204,7 +204,7 @@ async function runAll(library: Library, url: string, name: string): Promise<read
   const worker = openWorker(library, { url, name }, async (job) => void seen.push(job.data))
   const isDone = async (): Promise<boolean> =>
     Object.values(await queue.getJobCounts('wait', 'prioritized', 'active')).every((count) => count === 0)
-  await waitFor(isDone, { timeoutMs: 30_000, what: 'the worker to run what waits' })
+  await waitFor(isDone, { timeoutMs: 120_000, what: 'the worker to run what waits' })
   await closeReady(worker)
   return [...seen, ...(await queue.getDelayed()).map(({ data }) => data as unknown)]
 }

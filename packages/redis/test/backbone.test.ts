@@ -46,8 +46,8 @@ describe.runIf(await available('redis-server'))('a backbone on Redis', () => {
     await worker.subscribe(
       Noted,
       () => {
-        // Longer than two leases: only a thread can count up meanwhile.
-        const until = performance.now() + 1_500
+        // Longer than six leases: only a thread can count up meanwhile.
+        const until = performance.now() + 3_000
         while (performance.now() < until);
         handled += 1
       },
@@ -62,7 +62,7 @@ describe.runIf(await available('redis-server'))('a backbone on Redis', () => {
     await worker.publish(Noted, {})
     await eventually('it is handled', () => handled === 1)
     const [count] = Object.values((await askRedis(server.url, 'HVALS', `${prefix}{group g}:counts`)) as object)
-    // Every 100 ms, after half a lease without a look; the looks before and after it count two or three.
+    // Every 100 ms, after half a lease without a look, or as often as a busy machine lets it; the looks before and after it count two or three.
     expect(Number(count)).toBeGreaterThanOrEqual(8)
     await worker.publish(Noted, {})
     await eventually('the next one too', () => handled === 2)

@@ -27,7 +27,7 @@ describe.runIf(await available('redis-server'))('tasks on Redis', () => {
   test('what a lost answer gave is taken back, and given again', async () => {
     const prefix = newPrefix()
     await using proxy = await startFaultProxy(server.url)
-    const driver = openDriver({ url: proxy.url, prefix, callTimeoutMs: 500 })
+    const driver = openDriver({ url: proxy.url, prefix, callTimeoutMs: 2_000 })
     await driver.transport.connect()
     const { tasks, taskAdmin } = taskStoresOf(driver)
     await tasks.enqueue(newTasks(3))
@@ -79,24 +79,20 @@ describe.runIf(await available('redis-server'))('tasks on Redis', () => {
     expect(JSON.stringify(await round('9', ''))).toContain('q-1')
   })
 
-  test(
-    'a server that is away is told to who adds tasks long before a call is given up',
-    { timeout: 30_000 },
-    async () => {
-      const away = await ownServer()
-      const driver = openDriver({ url: away.url, prefix: newPrefix(), callTimeoutMs: 600_000 })
-      await driver.transport.connect()
-      const { tasks } = taskStoresOf(driver)
-      await tasks.enqueue([newTask('before')])
-      await away.kill()
-      // What was on its way when the connection broke is unknown; from then on nothing is sent.
-      await tasks.enqueue([newTask('first')]).catch(() => [])
-      const said = await tasks.enqueue([newTask('second')]).catch((error: unknown) => error)
-      expect(said).toMatchObject({ code: 'engine_unreachable', retriable: true })
-      await away.restart()
-      expect(await tasks.get(['second'])).toEqual([])
-    },
-  )
+  test('a server that is away is told to who adds tasks long before a call is given up', async () => {
+    const away = await ownServer()
+    const driver = openDriver({ url: away.url, prefix: newPrefix(), callTimeoutMs: 600_000 })
+    await driver.transport.connect()
+    const { tasks } = taskStoresOf(driver)
+    await tasks.enqueue([newTask('before')])
+    await away.kill()
+    // What was on its way when the connection broke is unknown; from then on nothing is sent.
+    await tasks.enqueue([newTask('first')]).catch(() => [])
+    const said = await tasks.enqueue([newTask('second')]).catch((error: unknown) => error)
+    expect(said).toMatchObject({ code: 'engine_unreachable', retriable: true })
+    await away.restart()
+    expect(await tasks.get(['second'])).toEqual([])
+  })
 
   test('when all is done and dropped, nothing is left but the queue', async () => {
     const prefix = newPrefix()
@@ -190,7 +186,7 @@ describe.runIf(await available('redis-server'))('tasks on Redis', () => {
 describe.runIf(await available('redis-server'))('tasks and the server they are on', () => {
   test('a server that is killed while tasks are added and claimed loses none, and gives none twice at once', async () => {
     const server = await ownServer({ appendfsync: 'always' })
-    const driver = openDriver({ url: server.url, callTimeoutMs: 500 })
+    const driver = openDriver({ url: server.url, callTimeoutMs: 2_000 })
     await driver.transport.connect()
     const { tasks, taskAdmin } = taskStoresOf(driver)
     const all = Array.from({ length: 40 }, (_, batch) =>

@@ -51,7 +51,7 @@ describe.runIf(await available('redis-server'))('a server that speaks TLS only a
   })
 
   test('is refused when its certificate is not trusted, and the message has no secret', async () => {
-    await using millrace = createMillrace({ engine: redis({ url: url(), connectTimeoutMs: 1_000 }) })
+    await using millrace = createMillrace({ engine: redis({ url: url(), connectTimeoutMs: 3_000 }) })
     const error = await millrace.start().then(
       () => undefined,
       (failure: unknown) => failure as Error,
@@ -63,7 +63,7 @@ describe.runIf(await available('redis-server'))('a server that speaks TLS only a
 
   test('is refused by a connection without TLS', async () => {
     const plain = url().replace('rediss:', 'redis:')
-    await using millrace = createMillrace({ engine: redis({ url: plain, connectTimeoutMs: 1_000 }) })
+    await using millrace = createMillrace({ engine: redis({ url: plain, connectTimeoutMs: 3_000 }) })
     await expect(millrace.start()).rejects.toMatchObject({ code: 'engine_unreachable' })
   })
 })

@@ -21,8 +21,11 @@ async function server(options: ServerOptions = {}): Promise<EngineServer> {
 }
 
 /** The code and the message of what connecting fails with. */
-async function connectError(url: string): Promise<{ readonly code: string; readonly message: string }> {
-  const failure: unknown = await openDriver({ url, connectTimeoutMs: 3_000 })
+async function connectError(
+  url: string,
+  connectTimeoutMs = 30_000,
+): Promise<{ readonly code: string; readonly message: string }> {
+  const failure: unknown = await openDriver({ url, connectTimeoutMs })
     .transport.connect()
     .catch((error: unknown) => error)
   if (!isMillraceError(failure)) throw new Error(`Expected an error of ours, got ${String(failure)}.`)
@@ -49,12 +52,15 @@ describe.runIf(await available('redis-server'))('a server that cannot be used sa
   test('a server that is not there is unreachable', async () => {
     const { url, stop } = await startRedis({ own: true })
     await stop()
-    expect((await connectError(url)).code).toBe('engine_unreachable')
+    expect((await connectError(url, 3_000)).code).toBe('engine_unreachable')
   })
 
   test('Sentinels that are all away are named, with what to check, and without the password', async () => {
     const [one, other] = [await freePort(), await freePort()]
-    const error = await connectError(`redis+sentinel://user:s3cret-word@127.0.0.1:${one},127.0.0.1:${other}/mymaster`)
+    const error = await connectError(
+      `redis+sentinel://user:s3cret-word@127.0.0.1:${one},127.0.0.1:${other}/mymaster`,
+      3_000,
+    )
     expect(error).toMatchObject({ code: 'engine_unreachable', retriable: true })
     expect(error.message).toMatch(
       new RegExp(`its Sentinels do not answer \\(127.0.0.1:${one}, 127.0.0.1:${other}; .*ECONNREFUSED`),
@@ -65,7 +71,7 @@ describe.runIf(await available('redis-server'))('a server that cannot be used sa
 
   test('a Redis where a Sentinel is expected is told so', async () => {
     const { port } = new URL((await server()).url)
-    const error = await connectError(`redis+sentinel://127.0.0.1:${port}/mymaster`)
+    const error = await connectError(`redis+sentinel://127.0.0.1:${port}/mymaster`, 3_000)
     expect(error.code).toBe('config_invalid')
     expect(error.message).toContain(`127.0.0.1:${port} is a Redis and no Sentinel`)
   })
@@ -82,7 +88,7 @@ describe.runIf(await available('redis-server'))('a server that cannot be used sa
     atEnd(() => sentinel.close())
     const address = sentinel.address()
     const port = typeof address === 'object' ? address?.port : 0
-    const error = await connectError(`redis+sentinel://127.0.0.1:${port}/mymistress`)
+    const error = await connectError(`redis+sentinel://127.0.0.1:${port}/mymistress`, 3_000)
     expect(error.code).toBe('config_invalid')
     expect(error.message).toContain('watch no master called "mymistress"')
   })
@@ -156,9 +162,10 @@ describe.runIf(await available('redis-server'))('trouble that passes', () => {
   })
 
   test('a restarted server is found again, with few words', async () => {
-    const started = await server()
+    // Synced before each answer: what the system was to write later would be lost with the server.
+    const started = await server({ appendfsync: 'always' })
     const log = keepingLog()
-    const driver = await connected({ url: started.url, callTimeoutMs: 400 }, log)
+    const driver = await connected({ url: started.url, callTimeoutMs: 2_000 }, log)
     await publishOne(driver)
     await started.kill()
     expect(await publishOne(driver)).toBe('unknown engine_unreachable')
@@ -169,7 +176,7 @@ describe.runIf(await available('redis-server'))('trouble that passes', () => {
 
   test('a server that stops answering leaves the outcome unknown, and nobody waits for ever', async () => {
     const started = await server()
-    const driver = await connected({ url: started.url, callTimeoutMs: 400 })
+    const driver = await connected({ url: started.url, callTimeoutMs: 2_000 })
     const { pid } = started
     if (pid === undefined) throw new Error('The server has no process.')
     process.kill(pid, 'SIGSTOP')

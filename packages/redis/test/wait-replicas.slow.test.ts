@@ -21,14 +21,14 @@ describe.runIf(await available('redis-server'))('waitReplicas', () => {
 
   const open = async (publishTimeoutMs: number): Promise<Millrace> =>
     createMillrace({
-      engine: redis({ url: (await servers.primary()).url, waitReplicas: 1, callTimeoutMs: 600 }),
+      engine: redis({ url: (await servers.primary()).url, waitReplicas: 1, callTimeoutMs: 2_000 }),
       durability: { atLeast: 'replicated-memory' },
       publishTimeoutMs,
     })
   const stop = (server: EngineServer, signal: 'SIGSTOP' | 'SIGCONT'): void => void process.kill(server.pid ?? 0, signal)
 
   test('an event is stored when a replica has it', async () => {
-    await using millrace = await open(5_000)
+    await using millrace = await open(60_000)
     await millrace.start()
     expect(millrace.capabilities.durability).toBe('replicated-memory')
     expect(await millrace.publish(Noted, { text: 'seen by two' })).toMatchObject({ outcome: 'stored' })
@@ -36,7 +36,7 @@ describe.runIf(await available('redis-server'))('waitReplicas', () => {
 
   test('while no replica answers it is unknown, never rejected; sent again it is stored once', async () => {
     await using patient = await open(60_000)
-    await using hasty = await open(1_500)
+    await using hasty = await open(6_000)
     await Promise.all([patient.start(), hasty.start()])
     stop(replica, 'SIGSTOP')
     const event = patient.create(Noted, { text: 'patient' })
