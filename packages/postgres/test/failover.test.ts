@@ -8,7 +8,7 @@ import { loggingRuntime, recordsOf } from './driver.ts'
 import { claimOf, newTask, newTasks } from './new-tasks.ts'
 import { hasPostgres } from './test-server.ts'
 
-const LONG = { timeout: 120_000 }
+const LONG = { timeout: 360_000 }
 
 describe.skipIf(!hasPostgres)('a failover to a standby that was behind', () => {
   test(
@@ -166,7 +166,7 @@ async function nextChunk(
 ): Promise<{ readonly cursor: string; readonly recovered: boolean; readonly ids: readonly string[] }> {
   const ids: string[] = []
   let recovered = true
-  for await (const chunk of millrace.follow({ from, signal: AbortSignal.timeout(20_000) })) {
+  for await (const chunk of millrace.follow({ from, signal: AbortSignal.timeout(60_000) })) {
     ids.push(...chunk.events.map(({ id }) => id))
     recovered &&= chunk.recovered
     if (ids.length >= events) return { cursor: chunk.cursor, recovered, ids }

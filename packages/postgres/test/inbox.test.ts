@@ -13,7 +13,7 @@ describe.skipIf(!hasPostgres)('the inbox of PostgreSQL', () => {
 
   test(
     'the effects of workers that are killed at the worst moments are there exactly once',
-    { timeout: 120_000 },
+    { timeout: 360_000 },
     async () => {
       const { millrace, url, schema, marks } = await start()
       await ask(url, `CREATE TABLE ${schema}.total (n integer); INSERT INTO ${schema}.total VALUES (0)`)
@@ -27,7 +27,7 @@ describe.skipIf(!hasPostgres)('the inbox of PostgreSQL', () => {
       }
       expect((await marks()).length).toBeLessThan(events.length)
       startChild('inbox-worker.ts', [url, schema])
-      await until(async () => (await marks()).length >= events.length, 90_000)
+      await until(async () => (await marks()).length >= events.length)
       await until(async () => (await millrace.groups()).every(({ lag, lane }) => lag === 0 && lane.waiting === 0))
       const numbers = (await marks()).map(Number)
       expect(numbers.toSorted((a, b) => a - b)).toEqual(events.map((_, number) => number))
@@ -36,7 +36,7 @@ describe.skipIf(!hasPostgres)('the inbox of PostgreSQL', () => {
     },
   )
 
-  test('a worker that is stopped past its lease and goes on applies nothing', { timeout: 60_000 }, async () => {
+  test('a worker that is stopped past its lease and goes on applies nothing', async () => {
     const { millrace, url, schema, marks } = await start()
     await ask(url, `CREATE TABLE ${schema}.total (n integer); INSERT INTO ${schema}.total VALUES (0)`)
     await ask(
@@ -54,7 +54,7 @@ describe.skipIf(!hasPostgres)('the inbox of PostgreSQL', () => {
     await until(async () => (await ask(url, WORKING)).length > 0)
     worker.process.kill('SIGSTOP')
     startChild('inbox-worker.ts', [url, schema])
-    await until(async () => (await marks()).length === 1, 50_000)
+    await until(async () => (await marks()).length === 1)
     worker.process.kill('SIGCONT')
     await until(async () => (await millrace.groups()).every(({ lag, members }) => lag === 0 && members.length === 2))
     await until(async () => (await ask(url, OPEN)).length === 0)

@@ -52,7 +52,7 @@ describe.skipIf(!hasPostgres)('the outbox of PostgreSQL', () => {
 
   test(
     'loses and doubles nothing while relays compete and are killed between forwarding and settling',
-    { timeout: 120_000 },
+    { timeout: 360_000 },
     async () => {
       const { millrace, connect, url, schema } = await start({ relay: false })
       await ask(url, `CREATE TABLE ${schema}.counters (key text PRIMARY KEY, n integer NOT NULL)`)
@@ -109,7 +109,7 @@ describe.skipIf(!hasPostgres)('the outbox of PostgreSQL', () => {
     await until(async () => (await numbersOf(millrace))['k']?.length === 1)
   })
 
-  test('shows no row of a key before an earlier one', { timeout: 60_000 }, async () => {
+  test('shows no row of a key before an earlier one', { timeout: 360_000 }, async () => {
     const { millrace, connect, url, schema } = await start({ relay: false })
     const clients = await Promise.all(Array.from({ length: 8 }, connect))
     const places: number[] = []
@@ -141,7 +141,7 @@ describe.skipIf(!hasPostgres)('the outbox of PostgreSQL', () => {
 
   test.runIf(hasPgbouncer)(
     'works through pgbouncer in transaction mode, inbox included',
-    { timeout: 60_000 },
+    { timeout: 360_000 },
     async () => {
       await using pooler = await startPgbouncer(await testServer(), { poolSize: 8 })
       const { millrace, schema, marks } = await start({}, pooler.url)

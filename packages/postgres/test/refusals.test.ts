@@ -8,7 +8,7 @@ import { loggingRuntime, openDriver } from './driver.ts'
 import { ask, freshSchema, hasPostgres, testServer } from './test-server.ts'
 
 async function refused(options: PostgresOptions): Promise<MillraceError> {
-  const driver = postgres({ connectTimeoutMs: 500, ...options }).open(loggingRuntime())
+  const driver = postgres({ connectTimeoutMs: 20_000, ...options }).open(loggingRuntime())
   onTestFinished(() => driver.transport.close())
   const error: unknown = await driver.transport.connect().then(
     () => undefined,
@@ -41,7 +41,7 @@ describe.skipIf(!hasPostgres)('what a server refuses is one clear error', () => 
   })
 
   test('nobody at the port, after trying for a while', async () => {
-    const error = await refused({ url: 'postgres://user:not-the-secret@127.0.0.1:1/db' })
+    const error = await refused({ url: 'postgres://user:not-the-secret@127.0.0.1:1/db', connectTimeoutMs: 500 })
     expect(error).toMatchObject({ code: 'engine_unreachable', retriable: true })
     expect(error.message).toMatch(/127\.0\.0\.1:1.*Check that it runs/s)
     expect(error.message).not.toContain('not-the-secret')
@@ -89,7 +89,7 @@ describe.skipIf(!hasPostgres)('what a server refuses is one clear error', () => 
         return client
       }),
     )
-    const error = await refused({ url: server.url })
+    const error = await refused({ url: server.url, connectTimeoutMs: 2_000 })
     expect(error).toMatchObject({ code: 'engine_busy', retriable: true })
     expect(error.message).toMatch(/max_connections/)
     await Promise.all(holders.map((client) => client.end()))

@@ -14,7 +14,7 @@ const StepTaken: EventDefinition<'step.taken', Step, Step, 'step'> = defineEvent
 
 const servers = await available('postgres', 'redis-server')
 
-describe.skipIf(!servers)('a relay from PostgreSQL to Redis', { timeout: 120_000 }, () => {
+describe.skipIf(!servers)('a relay from PostgreSQL to Redis', { timeout: 360_000 }, () => {
   let database: EngineServer
   let broker: EngineServer
   let schemas = 0
@@ -41,7 +41,7 @@ describe.skipIf(!servers)('a relay from PostgreSQL to Redis', { timeout: 120_000
       store,
       ...(withLog ? { log: store } : {}),
       topics: { step: { partitions: 4 } },
-      leaseMs: 1_000,
+      leaseMs: 5_000,
       onError: () => {},
       ...options,
     })

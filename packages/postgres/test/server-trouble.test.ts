@@ -10,7 +10,7 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
 
   test(
     'killed and restarted in the middle of publishes: what was stored is there, once, and in order',
-    { timeout: 120_000 },
+    { timeout: 360_000 },
     async () => {
       await using server = await startPostgres({ own: true })
       const said: Said = { lines: [] }
@@ -70,7 +70,7 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
       await using proxy = await startFaultProxy(url)
       const schema = freshSchema()
       onTestFinished(async () => void (await ask(url, `DROP SCHEMA IF EXISTS ${schema} CASCADE`)))
-      const { driver } = await openDriver({ url: proxy.url, schema, statementTimeoutMs: 500, maxConnections: 3 })
+      const { driver } = await openDriver({ url: proxy.url, schema, statementTimeoutMs: 2_000, maxConnections: 3 })
       const { transport } = driver
       await transport.ensureTopic('t', { partitions: 1 })
       const record = recordOf('t')
@@ -93,7 +93,7 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
       await using proxy = await startFaultProxy(url)
       const schema = freshSchema()
       onTestFinished(async () => void (await ask(url, `DROP SCHEMA IF EXISTS ${schema} CASCADE`)))
-      const { driver } = await openDriver({ url: proxy.url, schema, statementTimeoutMs: 500, maxConnections: 3 })
+      const { driver } = await openDriver({ url: proxy.url, schema, statementTimeoutMs: 2_000, maxConnections: 3 })
       const { tasks, taskAdmin } = taskStoresOf(driver)
       const added = [newTask({ id: 'once' })]
       proxy.strike({ at: 'enqueue_1', does })
@@ -105,7 +105,7 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
   )
 
   test('a lock that is held too long rejects the publish, which is certainly not stored', async () => {
-    const { driver, url, schema } = await openDriver({ statementTimeoutMs: 300 })
+    const { driver, url, schema } = await openDriver({ statementTimeoutMs: 2_000 })
     await driver.transport.ensureTopic('t', { partitions: 1 })
     const { Client } = await import('pg')
     const holder = new Client({ connectionString: url })

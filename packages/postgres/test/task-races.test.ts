@@ -5,7 +5,7 @@ import { openDriver } from './driver.ts'
 import { claimOf, newTask } from './new-tasks.ts'
 import { ask, hasPostgres, testServer } from './test-server.ts'
 
-const LONG = { timeout: 120_000 }
+const LONG = { timeout: 360_000 }
 const SWEEPS = 60
 
 describe.skipIf(!hasPostgres)('tasks that meet others on their way', () => {

@@ -80,7 +80,7 @@ function poolOf(connectionString: string): Pool {
 describe.skipIf(!hasPostgres)('a publish joins the transaction of', () => {
   afterAll(async () => (await testServer()).stop())
 
-  test.for(Object.entries(LIBRARIES))('%s', { timeout: 60_000 }, async ([, open]) => {
+  test.for(Object.entries(LIBRARIES))('%s', async ([, open]) => {
     const started = await start()
     const { millrace, marks } = started
     const transaction = await open(started)
@@ -103,7 +103,7 @@ describe.skipIf(!hasPostgres)('a publish joins the transaction of', () => {
     expect(await millrace.outbox.status()).toMatchObject({ waiting: 0, failing: 0 })
   })
 
-  test.for(Object.entries(LIBRARIES))('%s, and so do tasks', { timeout: 60_000 }, async ([, open]) => {
+  test.for(Object.entries(LIBRARIES))('%s, and so do tasks', async ([, open]) => {
     const started = await start()
     const { driver } = await openDriver({ url: started.url, schema: started.schema })
     const { tasks } = taskStoresOf(driver)
@@ -128,7 +128,7 @@ describe.skipIf(!hasPostgres)('a publish joins the transaction of', () => {
     expect(claimed[0]?.tasks.map(({ id, body }) => ({ id, body }))).toEqual([{ id: kept.id, body: kept.body }])
   })
 
-  test('none of these is refused with what to pass instead', { timeout: 60_000 }, async () => {
+  test('none of these is refused with what to pass instead', async () => {
     const { millrace, url, connect } = await start()
     const refused = async (tx: object, text: RegExp): Promise<void> => {
       const published = millrace.publish(StepTaken, { key: 'k', number: 1 }, { tx })

@@ -10,7 +10,7 @@ import { until } from './until.ts'
 const StepTaken = defineEvent('step.taken', { schema: anySchema, key: ({ key }) => key })
 
 async function start(options: SqliteOptions): Promise<{ readonly millrace: Millrace; readonly db: DatabaseSync }> {
-  const millrace = createMillrace({ engine: sqlite(options), leaseMs: 400, onError: () => {} })
+  const millrace = createMillrace({ engine: sqlite(options), leaseMs: 1_500, onError: () => {} })
   atEnd(() => millrace.close({ timeoutMs: 0 }))
   await millrace.start()
   const db = new DatabaseSync(options.path, { timeout: 10_000 })
@@ -36,7 +36,7 @@ const DEATHS: readonly (readonly [name: string, env: Record<string, string>])[] 
 
 test(
   'the effects of workers that are killed at the worst moments are there exactly once',
-  { timeout: 120_000 },
+  { timeout: 360_000 },
   async () => {
     const path = scratchFile()
     const { millrace, db } = await start({ path })
@@ -51,8 +51,8 @@ test(
     const before = marksOf(db).length
     expect(before).toBeLessThan(events.length)
     startChild('inbox-worker.ts', [path])
-    await until(() => marksOf(db).length >= events.length, 90_000)
-    await until(async () => (await millrace.groups()).every(({ lag, lane }) => lag === 0 && lane.waiting === 0), 90_000)
+    await until(() => marksOf(db).length >= events.length)
+    await until(async () => (await millrace.groups()).every(({ lag, lane }) => lag === 0 && lane.waiting === 0))
     const numbers = marksOf(db).map(Number)
     expect(numbers.toSorted((a, b) => a - b)).toEqual(events.map((_, number) => number))
     expect(db.prepare('SELECT n FROM total').get()).toMatchObject({ n: events.length })

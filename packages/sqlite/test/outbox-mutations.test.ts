@@ -134,7 +134,7 @@ const MUTATIONS: readonly Mutation[] = [
 
 test.each(MUTATIONS)(
   'an outbox or inbox is caught that $defect',
-  { timeout: 60_000 },
+  { timeout: 360_000 },
   async ({ caughtBy, outbox, inbox }) => {
     const property = PROPERTIES.find(({ id }) => id === caughtBy)
     if (property === undefined) throw new Error(`There is no property "${caughtBy}".`)

@@ -178,7 +178,7 @@ describe('the relay from a SQLite store to another engine', () => {
 
   test(
     'keeps the order by key while processes compete and one is killed in mid-batch',
-    { timeout: 60_000 },
+    { timeout: 360_000 },
     async () => {
       const [store, broker] = [scratchFile(), scratchFile()]
       const millrace = start({ transport: sqlite(broker), store: sqlite(store), relay: false })

@@ -19,7 +19,7 @@ test('a commit of one process wakes the fetch and the read of another', async ()
   const waiting = driver.transport.read({
     topic: 'order',
     limit: 10,
-    waitMs: 20_000,
+    waitMs: 120_000,
     after: [{ partition: 1, position: '0000000000000001' }],
   })
   await driver.transport.list()
@@ -30,7 +30,7 @@ test('a commit of one process wakes the fetch and the read of another', async ()
 test('without the watch the slow look finds it', async () => {
   const path = scratchFile()
   const inline = await connected({ path, threads: false })
-  const waiting = inline.transport.read({ topic: 'order', limit: 10, waitMs: 20_000 })
+  const waiting = inline.transport.read({ topic: 'order', limit: 10, waitMs: 120_000 })
   const other = startChild('worker.ts', [JSON.stringify({ path })])
   expect(await other.line()).toBe('ready')
   other.send('publish 5')

@@ -35,7 +35,7 @@ const StepTaken = defineEvent('step.taken', { schema: anySchema, key: ({ key }) 
 const millrace = createMillrace({
   engine: postgres({ url, schema }),
   topics: { step: { partitions: 4 } },
-  leaseMs: 500,
+  leaseMs: 1_500,
   onError: () => {},
 })
 await millrace.subscribe(

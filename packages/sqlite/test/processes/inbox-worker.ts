@@ -10,7 +10,7 @@ import { anySchema } from './step.ts'
 const path = process.argv[2] ?? ''
 let left = Number(process.env['MILLRACE_TEST_DIE_IN_HANDLER'] ?? 0)
 const StepTaken = defineEvent('step.taken', { schema: anySchema, key: ({ key }) => key })
-const millrace = createMillrace({ engine: sqlite(path), leaseMs: 400, onError: () => {} })
+const millrace = createMillrace({ engine: sqlite(path), leaseMs: 1_500, onError: () => {} })
 await millrace.subscribe(
   StepTaken,
   async ({ data }, { tx }) => {
