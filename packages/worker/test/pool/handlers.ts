@@ -54,11 +54,23 @@ export async function throwOutside(): Promise<void> {
   await new Promise(() => {})
 }
 
-/** Is done, and throws afterwards, when the next task is running. */
+/** Is done, and throws afterwards. */
 export function throwLater({ afterMs }: { afterMs: number }): string {
   setTimeout(() => {
     throw new Error('thrown after the end')
   }, afterMs)
+  return place()
+}
+
+let whenNextRuns: (() => void) | undefined
+
+/** Is done, and throws as soon as the next task is running. */
+export function throwBeside(): string {
+  void new Promise<void>((resolve) => (whenNextRuns = resolve)).then(() =>
+    setTimeout(() => {
+      throw new Error('thrown after the end')
+    }, 20),
+  )
   return place()
 }
 
@@ -98,7 +110,7 @@ export function hog(): number {
 /** Takes 640 MiB beside the heap, and holds them. */
 export function hoard(): number {
   const kept = Array.from({ length: 64 }, () => Buffer.alloc(10 * 1024 * 1024, 1))
-  for (const until = Date.now() + 10_000; Date.now() < until;);
+  for (const until = Date.now() + 60_000; Date.now() < until;);
   return kept.length
 }
 
@@ -107,6 +119,8 @@ export async function dispatch(
   { handler, input }: { handler: string; input?: unknown },
   task: TaskContext,
 ): Promise<unknown> {
+  whenNextRuns?.()
+  whenNextRuns = undefined
   const all: Record<string, (input: never, task: TaskContext) => unknown> = {
     where,
     echo,
@@ -114,6 +128,7 @@ export async function dispatch(
     leave,
     throwOutside,
     throwLater,
+    throwBeside,
     slow,
     block,
     waitForAbort,

@@ -107,7 +107,7 @@ describe.each(['thread', 'process'] as const)('a pool of %s', (kind) => {
   test('what a task leaves behind does not fail the next task of its place, and the place is replaced', async () => {
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
     const run = poolOf()
-    const first = await run('throwLater', { afterMs: 20 })
+    const first = await run('throwBeside')
     expect(await run('slow', { ms: 300 })).toBe(first)
     expect(await run('where')).not.toBe(first)
     expect((await warned).message).toContain('thrown after the end')
@@ -122,7 +122,7 @@ describe.each(['thread', 'process'] as const)('a pool of %s', (kind) => {
   })
 
   test('an abort is heard inside, and who heeds it keeps the place', async () => {
-    const made = pool('dispatch')
+    const made = pool('dispatch', { graceMs: 60_000 })
     const { task, abort, reports } = watchedTask()
     const before = await made({ handler: 'where' }, watchedTask().task)
     const waiting = Promise.resolve(made({ handler: 'waitForAbort' }, task))
