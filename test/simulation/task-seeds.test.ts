@@ -16,7 +16,7 @@ describe('tasks in a simulated world', () => {
 
   it.each(ranges())(
     'keep their promises with the seeds $first to $last',
-    { timeout: Math.max(60_000, (SEEDS / PARTS) * MS_PER_SEED) },
+    { timeout: Math.max(180_000, (SEEDS / PARTS) * MS_PER_SEED) },
     async ({ first, last }) => {
       for (let seed = first; seed <= last; seed += 1) {
         const run = await check(seed)
@@ -35,7 +35,7 @@ describe('tasks in a simulated world', () => {
 describe('the simulation of tasks', () => {
   it.skipIf(ONE !== undefined).each(PLANTED_TASK_BUGS)(
     'catches an engine that $name, as $caughtAs',
-    { timeout: PLANTED_SEEDS * MS_PER_SEED },
+    { timeout: Math.max(180_000, PLANTED_SEEDS * MS_PER_SEED) },
     async ({ plant, caughtAs }) => {
       const seen = new Set<string>()
       for (let seed = 1; seed <= PLANTED_SEEDS && !seen.has(caughtAs); seed += 1) {

@@ -31,7 +31,7 @@ describe.skipIf(!isThere)('the real access log', () => {
       summary = await eventually(
         () => app.summary('log'),
         ({ totals }) => totals.requests + totals.crawlers === 7_000,
-        30_000,
+        120_000,
       )
       second = await importLog(LOG, options)
       for (let next: string | undefined; ;) {

@@ -60,9 +60,9 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await site.getByRole('link', { name: 'glaze archive' }).click()
     await site.getByRole('heading', { name: 'This shelf is empty' }).waitFor()
     // The dashboard was open all the time and was not touched.
-    await dashboard.locator('#pages .name', { hasText: '/collection/jugs' }).waitFor({ timeout: 15_000 })
-    await dashboard.locator('#failures .name', { hasText: '404 /glaze-archive' }).waitFor({ timeout: 15_000 })
-    await dashboard.locator('#visits strong', { hasText: 'Ada' }).waitFor({ timeout: 15_000 })
+    await dashboard.locator('#pages .name', { hasText: '/collection/jugs' }).waitFor({ timeout: 60_000 })
+    await dashboard.locator('#failures .name', { hasText: '404 /glaze-archive' }).waitFor({ timeout: 60_000 })
+    await dashboard.locator('#visits strong', { hasText: 'Ada' }).waitFor({ timeout: 60_000 })
     await eventually(
       () => tile(dashboard, 'live-visitors'),
       (count) => count === 1,
@@ -131,7 +131,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await eventually(
       () => bodies.length,
       (count) => count >= 2,
-      20_000,
+      60_000,
     )
     const ids = bodies.slice(0, 2).map((body) => (JSON.parse(body) as { events: { id: string }[] }).events[0]?.id)
     expect(ids[0]).toBe(ids[1])
@@ -164,13 +164,13 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await eventually(
       () => tile(dashboard, 'page-views'),
       (count) => count >= 10,
-      30_000,
+      60_000,
     )
     const before = await tile(dashboard, 'page-views')
     await eventually(
       () => tile(dashboard, 'page-views'),
       (count) => count > before,
-      15_000,
+      60_000,
     )
     await dashboard.locator('#events .badge', { hasText: 'generated' }).first().waitFor()
     const views = await stored('page.viewed')

@@ -47,7 +47,7 @@ async function ready(process_: Running): Promise<string> {
   const out = await eventually(
     () => ({ text: process_.out(), ended: process_.child.exitCode }),
     ({ text, ended }) => /^ready .*$/m.test(text) || ended !== null,
-    25_000,
+    120_000,
   )
   return /^ready (.*)$/m.exec(out.text)?.[1] ?? `nothing; stderr: ${process_.err()}`
 }
@@ -141,7 +141,7 @@ describe('as processes of their own', () => {
     await eventually(
       () => logSummary(url),
       ({ totals }) => totals.pages > 0,
-      25_000,
+      120_000,
     )
     doomed.child.kill('SIGKILL')
     expect(await importing.exit).toBe(0)
@@ -152,7 +152,7 @@ describe('as processes of their own', () => {
     const seen = await eventually(
       () => logSummary(url),
       (summary) => summary.totals.pages >= 4_000 && pagesOfVisits(summary) >= 4_000,
-      40_000,
+      120_000,
     )
     expect([seen.totals.pages, pagesOfVisits(seen)]).toEqual([4_000, 4_000])
   })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { onTestFinished, vi } from 'vitest'
 
 // Each test starts many processes, and a busy machine is slow to start them.
-vi.setConfig({ testTimeout: 180_000 })
+vi.setConfig({ testTimeout: 600_000 })
 
 const MAIN = join(import.meta.dirname, '../src/main.ts')
 const MODULES = join(import.meta.dirname, '../../../node_modules')

@@ -70,7 +70,7 @@ test('says how far a replay got when it is interrupted', async () => {
     cwd,
     onStart: async (child) => {
       await waitFor(async () => ended.signal.aborted || ((await store.groups())[0]?.lane.waiting ?? 0) >= 4, {
-        timeoutMs: 60_000,
+        timeoutMs: 180_000,
       })
       child.kill('SIGINT')
     },
@@ -163,7 +163,7 @@ async function workUntil(
     environment,
     async onStart(child) {
       await waitFor(async () => ended.signal.aborted || (await isDone()), {
-        timeoutMs: 60_000,
+        timeoutMs: 180_000,
         everyMs: 20,
         what: 'the handlers',
       })

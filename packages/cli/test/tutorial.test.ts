@@ -32,7 +32,7 @@ afterAll(() => {
 
 const SQLITE = "sqlite('./.millrace/millrace.db')"
 
-test('the tutorial does what it says', { timeout: 180_000 }, () => follow((program) => program))
+test('the tutorial does what it says', { timeout: 900_000 }, () => follow((program) => program))
 
 /** What the page's programs need beside one changed line, and the import that goes with it. */
 const SERVERS: readonly (readonly [engine: string, has: boolean, start: () => Promise<EngineServer>])[] = [
@@ -41,7 +41,7 @@ const SERVERS: readonly (readonly [engine: string, has: boolean, start: () => Pr
 ]
 
 for (const [engine, has, start] of SERVERS) {
-  test.skipIf(!has)(`the tutorial does the same on ${engine}`, { timeout: 180_000 }, async () => {
+  test.skipIf(!has)(`the tutorial does the same on ${engine}`, { timeout: 900_000 }, async () => {
     await using server = await start()
     await follow((program) =>
       program
@@ -80,7 +80,7 @@ async function follow(change: (program: string) => string): Promise<void> {
           return ran.code === wanted && ran.stdout.includes(until)
         }
         await waitFor(hasCome, {
-          timeoutMs: 60_000,
+          timeoutMs: 240_000,
           everyMs: 100,
           what: `line ${line} of the tutorial to print ${until}`,
         })

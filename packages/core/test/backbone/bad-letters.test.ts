@@ -315,7 +315,7 @@ it('66: letters that a file has no room for are written when there is room', asy
   const roomy = start({ engine: sqlite(file) })
   await roomy.subscribe(OrderPlaced, ({ data }) => void seen.push(data.n), { group: 'full' })
   await roomy.deadLetters.requeue({ group: 'full' })
-  await until(async () => new Set(seen).size === stored.length, 20_000)
+  await until(async () => new Set(seen).size === stored.length)
 })
 
 function cloudEvent(change: Readonly<Record<string, unknown>>): string {

@@ -28,5 +28,5 @@ await millrace.subscribe(
   },
   { group: 'deadly', from: 'earliest' },
 )
-await until(async () => (await millrace.groups())[0]?.lag === 0, 20_000)
+await until(async () => (await millrace.groups())[0]?.lag === 0)
 await millrace.close()

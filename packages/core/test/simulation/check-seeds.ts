@@ -55,7 +55,7 @@ function rangesOf(half: 1 | 2): readonly { readonly first: number; readonly last
 }
 
 function timeoutOf(seeds: number): number {
-  return Math.max(60_000, (seeds / PARTS_OF_HALF) * MS_PER_SEED)
+  return Math.max(180_000, (seeds / PARTS_OF_HALF) * MS_PER_SEED)
 }
 
 /** Runs a seed twice: both must keep all promises and leave the same trace. */
