@@ -10,7 +10,7 @@ export interface RedisClusterOptions {
   /** Masters; each holds an equal part of the slots. Default 3. */
   readonly masters?: number
   readonly appendfsync?: 'everysec' | 'always' | 'no'
-  /** Milliseconds of silence after which the others take a node for dead. Default 2,000. */
+  /** Milliseconds of silence after which the others take a node for dead. Default 15,000. */
   readonly nodeTimeoutMs?: number
 }
 
@@ -30,7 +30,7 @@ const SLOTS = 16_384
 
 /** Starts the masters, shares the slots out, and settles when each of them sees the whole cluster. */
 export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
-  const { masters = 3, appendfsync = 'everysec', nodeTimeoutMs = 2_000 } = options
+  const { masters = 3, appendfsync = 'everysec', nodeTimeoutMs = 15_000 } = options
   const nodes: RedisProcess[] = []
   const busPorts: number[] = []
   const stop = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())))

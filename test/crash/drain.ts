@@ -6,7 +6,7 @@ import { requeueAll } from './operator.ts'
 import { withDriver } from './with-driver.ts'
 
 /** Without any progress for this long the groups are stuck: the longest wait between two attempts is 5.5 s. */
-const STUCK_MS = 30_000
+const STUCK_MS = 90_000
 const DRAIN_MS = 300_000
 
 export interface Draining {

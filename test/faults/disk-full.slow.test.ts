@@ -1,6 +1,5 @@
 import { statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { waitFor } from '@millrace/core/testing'
 import { describe, expect, it } from 'vitest'
 import { GROUNDS } from './grounds.ts'
 import { createScene } from './scene.ts'
@@ -21,9 +20,7 @@ describe.skipIf(!canMount)('a full disk', () => {
       scene.load()
       await scene.progress(100)
       fill(disk.folder)
-      const failed = (): boolean =>
-        scene.history.some((entry) => entry.kind === 'publish' && ['fail', 'info'].includes(entry.phase))
-      await waitFor(failed, { timeoutMs: 180_000, what: 'publishes to fail' })
+      await scene.failure()
       scene.nemesis('crash')
       disk.resize(DISK_MB * 2)
       // PostgreSQL ends itself when its log cannot grow and recovers; Redis refuses writes until the next one succeeds.

@@ -52,9 +52,7 @@ describe.skipIf(!(await available('strace')))('a disk that cannot sync', () => {
       scene.load()
       await scene.progress(100)
       const faults = await failSyncsOf(server)
-      const failed = (): boolean =>
-        scene.history.some((entry) => entry.kind === 'publish' && ['fail', 'info'].includes(entry.phase))
-      await waitFor(failed, { timeoutMs: 120_000, what: 'publishes to fail' })
+      await scene.failure()
       scene.nemesis('crash')
       await faults.heal()
       await server.restart()

@@ -8,7 +8,7 @@ export interface Ground {
   readonly available: boolean
   /** The URL with short deadlines for calls: what takes them ten seconds by default is found out in a test in two. */
   impatient(url: string): string
-  /** The URL with deadlines for calls that are well behind a `publishTimeoutMs` of a second. */
+  /** The URL with deadlines for calls that are well behind a `publishTimeoutMs` of three seconds. */
   patient(url: string): string
   /** The URL of a place of its own on the same server. */
   apart(url: string, name: string): string
@@ -27,7 +27,7 @@ export const POSTGRES: Ground = {
   name: 'postgres',
   available: await available('postgres'),
   impatient: (url) => `${url}?statementTimeoutMs=1500`,
-  patient: (url) => `${url}?statementTimeoutMs=6000`,
+  patient: (url) => `${url}?statementTimeoutMs=15000`,
   apart: (url, name) => `${url}?schema=${name}`,
   start: (options = {}) => startPostgres({ own: true, ...options }),
 }
@@ -37,7 +37,7 @@ export const REDIS: Ground = {
   name: 'redis',
   available: await available('redis-server'),
   impatient: (url) => `${url}?callTimeoutMs=2000`,
-  patient: (url) => `${url}?callTimeoutMs=6000`,
+  patient: (url) => `${url}?callTimeoutMs=15000`,
   apart: (url, name) => `${url}?prefix=${name}:`,
   start: ({ settings = {}, ...options } = {}) =>
     startRedis({

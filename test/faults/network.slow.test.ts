@@ -52,8 +52,9 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
       const [cutOff, other] = [await scene.join(first.url), await scene.join(second.url)]
       scene.load()
       await scene.progress(50, cutOff)
+      const handedOver = scene.takeover(cutOff)
       await first.set({ hold: 'both' })
-      await lasting(2_500)
+      await handedOver
       await scene.progress(20, other)
       await first.heal()
       await scene.progress(20, cutOff)
@@ -117,10 +118,10 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
     scene.load()
     await scene.progress(50, member)
     const swallowed = proxy.next('swallowed')
+    const handedOver = scene.takeover(member)
     await proxy.set({ swallow: 'both' })
     await swallowed
-    // Longer than the leases, shorter than any of its timeouts.
-    await lasting(2_500)
+    await handedOver
     await proxy.heal()
     await scene.progress(20, member)
     const { violations, counts } = await scene.finish()
@@ -136,7 +137,7 @@ describe.each(GROUNDS)('$name behind a network with faults', (ground) => {
       await using proxy = await startFaultProxy(server.url)
       const name = `half-open-${ground.name}`
       const engine = await crashEngine(ground.patient(proxy.url))
-      await using millrace = createMillrace({ name, engine, publishTimeoutMs: 1_000, onError: () => {} })
+      await using millrace = createMillrace({ name, engine, publishTimeoutMs: 3_000, onError: () => {} })
       // On a busy machine the first, for which the engine is opened, may be late.
       const first = millrace.create(OrderPlaced, { n: 0, key: 'the topic is known' })
       await waitFor(() => storedAgain(millrace, [first]), { timeoutMs: 120_000, what: 'the topic' })

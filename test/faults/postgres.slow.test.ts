@@ -3,7 +3,7 @@ import { available, psql, startPgbouncer } from 'engines'
 import { describe, expect, it } from 'vitest'
 import { POSTGRES } from './grounds.ts'
 import { startupMessage, takeConnections } from './idle-connections.ts'
-import { createScene, failuresOf, lasting } from './scene.ts'
+import { createScene, failuresOf } from './scene.ts'
 
 const MOST_CONNECTIONS = 40
 const hasPooler = await available('pgbouncer')
@@ -40,8 +40,9 @@ describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
       scene.load()
       await scene.progress()
       const others = `FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`
-      const listening = await psql(server.url, `SELECT pg_terminate_backend(pid) ${others} AND query LIKE 'LISTEN%'`)
-      expect(listening).toContain('t')
+      await waitFor(async () =>
+        (await psql(server.url, `SELECT pg_terminate_backend(pid) ${others} AND query LIKE 'LISTEN%'`)).includes('t'),
+      )
       await scene.progress()
       for (let times = 0; times < 3; times += 1) {
         await psql(server.url, `SELECT pg_terminate_backend(pid) ${others}`)
@@ -81,7 +82,7 @@ describe.skipIf(!POSTGRES.available)('PostgreSQL', () => {
       scene.load()
       await scene.progress()
       await readOnly(server.url, 'on')
-      await lasting(2_500)
+      await scene.failure()
       await readOnly(server.url, 'off')
       await scene.progress()
       const { violations, counts } = await scene.finish()

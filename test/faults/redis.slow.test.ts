@@ -52,7 +52,7 @@ describe.skipIf(!REDIS.available)('Redis', () => {
       scene.load()
       await scene.progress()
       await askRedis(server.url, 'CONFIG', 'SET', 'maxmemory', '1mb')
-      await lasting(2_500)
+      await scene.failure()
       await askRedis(server.url, 'CONFIG', 'SET', 'maxmemory', '0')
       await scene.progress()
       const { violations, counts } = await scene.finish()

@@ -5,7 +5,6 @@ import { waitFor, type HistoryEntry, type Unstamped } from '@millrace/core/testi
 import { checkCrashes, type CrashReport } from '../crash/checker.ts'
 import { crashEngine } from '../crash/crash-engine.ts'
 import { drainAll, type Draining } from '../crash/drain.ts'
-import { LEASE_MS } from '../crash/events.ts'
 import { keepEvidence } from '../crash/evidence.ts'
 import { readFinalState } from '../crash/final-state.ts'
 import { machineNow } from '../crash/history-file.ts'
@@ -51,6 +50,10 @@ export interface Scene {
    * the first of each took, in milliseconds.
    */
   progress(least?: number, by?: SceneMember): Promise<{ readonly storedMs: number; readonly handledMs: number }>
+  /** Waits until a publish fails, or nothing is known of it, from now on. */
+  failure(): Promise<void>
+  /** Waits until somebody takes a partition that the member holds now, from its dead hands; for at most `timeoutMs` (default 180,000). */
+  takeover(from: SceneMember, timeoutMs?: number): Promise<void>
   /** Stops publishing, drains, lets the members go, and judges. Keeps the report where `MILLRACE_EVIDENCE` says. */
   finish(
     facts?: Readonly<Record<string, unknown>>,
@@ -59,6 +62,8 @@ export interface Scene {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** Short, as tests wait for it; longer than what a busy machine holds its processes up. */
+const LEASE_MS = 3_000
 /** The first number that is published: behind those that ask for waits of seconds. */
 const FIRST = 1_600
 
@@ -145,6 +150,19 @@ export function createScene({
       )
       return both
     },
+    async failure() {
+      const from = history.length
+      const isFailure = (entry: HistoryEntry): boolean =>
+        entry.kind === 'publish' && (entry.phase === 'fail' || entry.phase === 'info')
+      await waitFor(() => history.slice(from).some(isFailure), { timeoutMs: 180_000, what: 'publishes to fail' })
+    },
+    async takeover({ name }, timeoutMs = 180_000) {
+      const mine = heldBy(history, name)
+      const from = history.length
+      const isTaken = (entry: HistoryEntry): boolean =>
+        entry.kind === 'claim' && !entry.clean && mine.has(placeOf(entry))
+      await waitFor(() => history.slice(from).some(isTaken), { timeoutMs, what: 'somebody to take over' })
+    },
     async finish(facts = {}, draining = {}) {
       clearInterval(timer)
       await Promise.all(publishing)
@@ -185,6 +203,17 @@ export function failuresOf({ history }: Scene): readonly string[] {
 /** The codes of the errors, each once. */
 export function codesOf(errors: readonly unknown[]): readonly string[] {
   return [...new Set(errors.map((error) => (isMillraceError(error) ? error.code : String(error))))].toSorted()
+}
+
+/** The partitions of which this process was the last to claim them. */
+function heldBy(history: readonly HistoryEntry[], process: string): ReadonlySet<string> {
+  const owners = new Map<string, string>()
+  for (const entry of history) if (entry.kind === 'claim') owners.set(placeOf(entry), entry.process)
+  return new Set([...owners].flatMap(([place, owner]) => (owner === process ? [place] : [])))
+}
+
+function placeOf({ group, topic, partition }: Extract<HistoryEntry, { readonly kind: 'claim' }>): string {
+  return `${group} ${topic} ${partition}`
 }
 
 function isDone(entry: HistoryEntry, what: 'stored' | 'handled'): boolean {

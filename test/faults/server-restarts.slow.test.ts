@@ -3,8 +3,8 @@ import { pauseServer } from '../crash/paused-server.ts'
 import { GROUNDS } from './grounds.ts'
 import { codesOf, createScene, lasting } from './scene.ts'
 
-/** Five seconds after its return are promised; a busy machine gets as much again. */
-const RECOVERY_MS = 10_000
+/** Five seconds after its return are promised; a busy machine gets four times as many. */
+const RECOVERY_MS = 20_000
 const OUTAGES_MS = [0, 400, 1_500]
 
 describe.each(GROUNDS)('$name', (ground) => {
@@ -42,7 +42,7 @@ describe.each(GROUNDS)('$name', (ground) => {
     await scene.progress(100)
     scene.nemesis('stall')
     const goOn = pauseServer(server)
-    await lasting(3_000)
+    await lasting(5_000)
     goOn()
     const recovery = await scene.progress()
     const report = await scene.finish({ recovery })

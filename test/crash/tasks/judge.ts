@@ -10,7 +10,7 @@ import { rulesOf, SCHEDULES } from './tasks.ts'
 export type TaskCrashReport = TaskHistoryReport & Pick<CrashReport, 'kills' | 'killsInFlight' | 'pauses'>
 
 /** Without any end of a task for this long they are stuck. */
-const STUCK_MS = 20_000
+const STUCK_MS = 60_000
 const DRAIN_MS = 300_000
 const PAGE = 1_000
 
