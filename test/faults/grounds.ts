@@ -6,7 +6,7 @@ export interface Ground {
   readonly name: 'postgres' | 'redis'
   /** Whether its server can be had here. */
   readonly available: boolean
-  /** The URL with short deadlines for calls: what takes them ten seconds by default is found out in a test in two. */
+  /** The URL with short deadlines for calls: what takes them ten seconds by default is found out in a test in four. */
   impatient(url: string): string
   /** The URL with deadlines for calls that are well behind a `publishTimeoutMs` of three seconds. */
   patient(url: string): string
@@ -26,8 +26,8 @@ export interface GroundOptions {
 export const POSTGRES: Ground = {
   name: 'postgres',
   available: await available('postgres'),
-  impatient: (url) => `${url}?statementTimeoutMs=1500`,
-  patient: (url) => `${url}?statementTimeoutMs=15000`,
+  impatient: (url) => `${url}?statementTimeoutMs=4000`,
+  patient: (url) => `${url}?statementTimeoutMs=40000`,
   apart: (url, name) => `${url}?schema=${name}`,
   start: (options = {}) => startPostgres({ own: true, ...options }),
 }
@@ -36,7 +36,7 @@ export const POSTGRES: Ground = {
 export const REDIS: Ground = {
   name: 'redis',
   available: await available('redis-server'),
-  impatient: (url) => `${url}?callTimeoutMs=2000`,
+  impatient: (url) => `${url}?callTimeoutMs=4000`,
   patient: (url) => `${url}?callTimeoutMs=15000`,
   apart: (url, name) => `${url}?prefix=${name}:`,
   start: ({ settings = {}, ...options } = {}) =>

@@ -37,7 +37,7 @@ export interface Scene {
   join(url?: string): Promise<SceneMember>
   /** Lets one go in peace. */
   leave(member: SceneMember): Promise<void>
-  /** All members publish in turn, one event every `everyMs` milliseconds (default 10), until the scene is finished. */
+  /** All members publish in turn, one event every `everyMs` milliseconds (default 10), or as fast as these are stored, until the scene is finished. */
   load(everyMs?: number): void
   /** Kills one, as far as that goes within a process: cut it off first. */
   fell(member: SceneMember): void
@@ -64,6 +64,8 @@ export interface Scene {
 
 /** Short, as tests wait for it; longer than what a busy machine holds its processes up. */
 const LEASE_MS = 3_000
+/** So many publishes may be under way, or a slow machine would never get done with what it is given. */
+const MOST_UNDER_WAY = 30
 /** The first number that is published: behind those that ask for waits of seconds. */
 const FIRST = 1_600
 
@@ -91,8 +93,8 @@ export function createScene({
   function publishNext(): void {
     const all = [...members]
     const member = all[published % all.length]
+    if (member === undefined || publishing.size >= MOST_UNDER_WAY) return
     published += 1
-    if (member === undefined) return
     const one = member.publish(published).finally(() => publishing.delete(one))
     publishing.add(one)
   }

@@ -10,14 +10,16 @@ import { rulesOf, SCHEDULES } from './tasks.ts'
 
 const LEASE_MS = 500
 const EVERY_MS = 8
-/** Without an end of a task for this long none will come: longer than any delay and two leases. */
-const STUCK_MS = 4_000
+/** Without an end of a task for this long none will come: longer than any delay and two leases. An engine without a bug is given more. */
+const STUCK_MS = { planted: 4_000, sound: 60_000 }
+/** Some of the bugs keep everybody from taking over. */
+const TAKEOVER_MS = 10_000
 
 /** A few members on one engine in memory, of which one dies and one stands still for longer than its lease; and what the checker says. */
-export async function taskStorm(plant: (engine: Engine) => Engine = (engine) => engine): Promise<TaskHistoryReport> {
+export async function taskStorm(plant?: (engine: Engine) => Engine): Promise<TaskHistoryReport> {
   const shared = memory()
   const history: HistoryEntry[] = []
-  const planted = plant(shared)
+  const planted = plant?.(shared) ?? shared
   const first = await enter('first')
   const second = await enter('second')
   const doomed = await enter('doomed')
@@ -26,14 +28,17 @@ export async function taskStorm(plant: (engine: Engine) => Engine = (engine) => 
   await doomed.atWork()
   doomed.die()
   await frozen.atWork()
+  const from = history.length
   frozen.gate.hold()
-  await lasting(1_500)
+  const takenOver = (): boolean => isTakenOver(history, from)
+  await waitFor(takenOver, { what: 'somebody to take over', timeoutMs: TAKEOVER_MS }).catch(() => undefined)
+  await lasting(500)
   frozen.gate.open()
   await lasting(1_000)
   for (const each of [first, second, frozen]) each.rest()
   const { stores, transport } = await connected(shared)
   for (const name of Object.keys(SCHEDULES)) await stores.schedules?.remove(name)
-  await drained({ stores, transport } as Driver, STUCK_MS)
+  await drained({ stores, transport } as Driver, plant === undefined ? STUCK_MS.sound : STUCK_MS.planted)
   const final = await readFinalTasks({ stores, transport } as Driver)
   doomed.gate.bury()
   await Promise.all([first, second, doomed, frozen].map(({ member }) => member.close({ timeoutMs: 0 })))
@@ -86,6 +91,16 @@ export async function taskStorm(plant: (engine: Engine) => Engine = (engine) => 
       },
     }
   }
+}
+
+/** Whether, from this entry on, somebody was given a task that `frozen` had. */
+function isTakenOver(history: readonly HistoryEntry[], from: number): boolean {
+  const had = new Set(history.slice(0, from).flatMap((entry) => (entry.process === 'frozen' ? claimedIn(entry) : [])))
+  return history.slice(from).some((entry) => entry.process !== 'frozen' && claimedIn(entry).some((id) => had.has(id)))
+}
+
+function claimedIn(entry: HistoryEntry): readonly string[] {
+  return entry.kind === 'exchange' && entry.phase === 'ok' ? entry.claimed.map(({ id }) => id) : []
 }
 
 let entered = 0
