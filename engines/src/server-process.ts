@@ -18,7 +18,7 @@ export interface ServerCommand {
   readonly ready: RegExp
   /** Where its data are; server and folder go when this process dies before it has stopped the server. */
   readonly folder: string
-  /** Milliseconds until the ready line. Default 30,000. */
+  /** Milliseconds until the ready line. Default 120,000. */
   readonly startWithinMs?: number
 }
 
@@ -68,7 +68,7 @@ async function readyLine(child: ChildProcess, command: ServerCommand, gone: Prom
   }
   child.once('error', ready.reject)
   void gone.then(() => ready.reject(new Error(`${command.file} ended before it was ready:\n${said.join('\n')}`)))
-  const within = command.startWithinMs ?? 30_000
+  const within = command.startWithinMs ?? 120_000
   const late = setTimeout(() => {
     ready.reject(new Error(`${command.file} was not ready within ${within} ms:\n${said.join('\n')}`))
   }, within)

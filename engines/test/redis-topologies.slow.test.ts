@@ -42,7 +42,7 @@ test('sentinels promote the replica of a primary that was killed, and take it ba
   const old = await group.primary()
   const before = new Redis(old.url)
   await before.set('kept', 'yes')
-  await before.wait(1, 5_000)
+  await before.wait(1, 60_000)
   before.disconnect()
   await old.kill()
   const now = await group.promoted(old)

@@ -120,7 +120,7 @@ export function createScene({
     },
     async leave(member) {
       members.delete(member)
-      await member.close({ timeoutMs: 3_000 })
+      await member.close({ timeoutMs: 10_000 })
     },
     load(everyMs = 10) {
       clearInterval(timer)

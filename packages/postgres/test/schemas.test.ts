@@ -57,9 +57,7 @@ describe.skipIf(!hasPostgres)('schemas, roles and migrations', () => {
     await transport.remove({ group: 'g' })
     for (let round = 0; round < 4; round += 1) await transport.publish(recordsOf('t', 12))
     await expect
-      .poll(async () => (await ask(url, `SELECT count(*)::int AS n FROM ${schema}.segments`))[0]?.['n'], {
-        timeout: 20_000,
-      })
+      .poll(async () => (await ask(url, `SELECT count(*)::int AS n FROM ${schema}.segments`))[0]?.['n'])
       .toBeLessThan(3)
     await transport.remove({ topic: 't' })
     await expect(ask(own.href, `DROP TABLE ${schema}.events`)).rejects.toThrow(/owner/)

@@ -36,7 +36,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 process.once('SIGTERM', () => {
   adding = false
   history.record({ kind: 'process', phase: 'stop' })
-  member.close({ timeoutMs: 3_000 }).then(
+  member.close({ timeoutMs: 10_000 }).then(
     () => process.exit(0),
     () => process.exit(3),
   )
