@@ -1,7 +1,7 @@
 import { decodeEvent } from './cloud-events.ts'
 import { extensionsOf, metadataOf } from './decode-attributes.ts'
 import type { EventMessage } from './event.ts'
-import { AS_IT_IS } from './write-event.ts'
+import { AS_IT_IS, writeEvent } from './write-event.ts'
 
 /** What an engine tells of an event beside its body. */
 export interface KnownAttributes {
@@ -36,6 +36,9 @@ const LONGEST = 4_096
 /** Events of a second source must not drive out the form of the first. */
 const MOST_MISSED = 8
 const MOST_FORMS = 64
+/** What `writeEvent` writes before the tail or after it. */
+const ELSEWHERE =
+  'id source type subject time dataschema partitionkey correlationid datacontenttype data data_base64'.split(' ')
 const TRUSTED = { trusted: true } as const
 
 const forms = new Map<string, Form>()
@@ -74,7 +77,7 @@ function readByForm(body: string, { id, key }: KnownAttributes, form: Form): Eve
   const end = isRoot ? at + id.length : body.indexOf('"', at)
   const correlationId = isRoot ? id : body.slice(at, end)
   const timestamp = body.slice(timeAt, middleAt)
-  if (!AS_IT_IS.test(timestamp) || !(isRoot || AS_IT_IS.test(correlationId))) return undefined
+  if (correlationId === '' || !AS_IT_IS.test(timestamp) || !(isRoot || AS_IT_IS.test(correlationId))) return undefined
   try {
     return filled(body, { id, key, timestamp, correlationId, end }, form)
   } catch {
@@ -111,9 +114,10 @@ function filled(body: string, { id, key, timestamp, correlationId, end }: Found,
   return message
 }
 
-/** Metadata of an event whose cause, user or trace is its own. */
+/** Metadata of an event whose cause, user or trace is its own. Throws when the members are no tail of ours. */
 function tailOf(members: string, correlationId: string): EventMessage['metadata'] {
   const attributes = JSON.parse(`{"specversion":"1.0"${members}}`) as Readonly<Record<string, unknown>>
+  if (attributes['specversion'] !== '1.0' || ELSEWHERE.some((name) => name in attributes)) throw new Error('no tail')
   return metadataOf(attributes, correlationId, extensionsOf(attributes))
 }
 
@@ -130,11 +134,18 @@ function learn(body: string, { id, type, key }: KnownAttributes, message: EventM
     head: body.slice(idEnd, timeAt),
     middle: body.slice(middleAt, keyAt ?? correlationAt),
     tail: body.slice(end, dataAt),
-    message: { ...message, data: undefined },
+    // Whoever is given the message may change its metadata.
+    message: { ...message, data: undefined, metadata: { ...message.metadata } },
     missed: 0,
   }
-  const read = message.metadata.extensions === undefined ? readByForm(body, { id, type, key }, form) : undefined
+  const isOurs = message.metadata.extensions === undefined && isAsWritten(body.slice(0, dataAt), message)
+  const read = isOurs ? readByForm(body, { id, type, key }, form) : undefined
   if (read?.timestamp !== message.timestamp || read.metadata.correlationId !== message.metadata.correlationId) return
   if (forms.size >= MOST_FORMS) forms.clear()
   forms.set(type, form)
+}
+
+/** Whether members come in our order and once, up to the data. */
+function isAsWritten(envelope: string, message: EventMessage): boolean {
+  return writeEvent({ ...message, data: 0 }) === `${envelope}0}`
 }

@@ -16,7 +16,8 @@ interface Room {
  */
 export function isPlainCopy(output: unknown, input: unknown, bounds: JsonBounds, texts: boolean): boolean {
   try {
-    return isCopy(output, input, { bytes: bounds.eventBytes, keys: bounds.keys, texts }, bounds.depth)
+    const room = { bytes: bounds.eventBytes, keys: bounds.keys, texts }
+    return isCopy(output, input, room, bounds.depth) && room.bytes >= 0
   } catch {
     // A getter has thrown: whoever reads it with care says which.
     return false

@@ -112,6 +112,48 @@ describe('reading what is stored', () => {
     expect([one?.metadata.correlationId, other?.metadata.correlationId]).toEqual(['a-1', 'a-2'])
   })
 
+  it('does not pass on what somebody has written into the metadata of another event', () => {
+    const type = 'order.touched'
+    const [one] = ['a-1', 'a-2', 'a-3'].map((id) => {
+      const event = { ...placed, id, type, metadata: { ...placed.metadata, correlationId: id } }
+      const read = decodeStored(encodeEvent(event), { id, type, key: event.key })
+      expect(read).toEqual(event)
+      return Object.assign(read.metadata, { userId: id })
+    })
+    expect(one?.userId).toBe('a-1')
+  })
+
+  it('gives what decoding gives of members in another order, there twice or without a value', () => {
+    const change = fc.record({
+      from: fc.nat({ max: 11 }),
+      to: fc.nat({ max: 11 }),
+      moved: fc.boolean(),
+      value: fc.constantFrom('as it is', 'other', '', null),
+    })
+    const changed = fc.record({
+      id: fc.constantFrom('a-1', 'a-2'),
+      key: fc.constantFrom('order-1', undefined),
+      changes: fc.array(change, { maxLength: 2 }),
+    })
+    fc.assert(
+      fc.property(fc.array(changed, { minLength: 2, maxLength: 6 }), fc.uuid(), (events, type) => {
+        for (const { id, key, changes } of events) {
+          const { key: _, ...rest } = { ...placed, id, type, metadata: { ...placed.metadata, correlationId: id } }
+          const event = key === undefined ? rest : { ...rest, key }
+          const members: [string, unknown][] = Object.entries(JSON.parse(encodeEvent(event)) as object)
+          for (const { from, to, moved, value } of changes) {
+            const [name, known] = members[from] ?? ['subject', 'order-1']
+            if (moved) members.splice(from, 1)
+            members.splice(to, 0, [name, value === 'as it is' ? known : value])
+          }
+          const texts = members.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
+          expectTheSame(event, `{${texts.join(',')}}`)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   it('reads long events and more types than it keeps forms of', () => {
     const long = { ...placed, data: { text: 'x'.repeat(10_000) } }
     expectTheSame(long, encodeEvent(long))

@@ -166,6 +166,8 @@ describe('the quick look', () => {
     expect(isCertain(wide, wide)).toBe(false)
     const nulls = Array(10_000_000).fill(null)
     expect(isCertain(nulls, nulls)).toBe(false)
+    const most = Array(DEFAULT_LIMITS.eventBytes / 2).fill(null)
+    expect(isCertain(most, most)).toBe(false)
     const long = 'x'.repeat(10_000_000)
     expect(isCertain(long, long)).toBe(false)
     const many = Object.fromEntries(Array.from({ length: 10_001 }, (_, at) => [`k${at}`, 1]))
