@@ -66,7 +66,7 @@ test('says how far a replay got when it is interrupted', async () => {
   await workUntil(cwd, { handled: 100, deadLetters: 0 })
   await using store = createMillrace({ engine: sqlite(join(cwd, 'shop.db')) })
   const ended = new AbortController()
-  const ran: Ran = await millrace(['replay', '--group', 'receipts', '--from', 'earliest', '--rate', '20'], {
+  const ran: Ran = await millrace(['replay', '--group', 'receipts', '--from', 'earliest', '--rate', '4'], {
     cwd,
     onStart: async (child) => {
       await waitFor(async () => ended.signal.aborted || ((await store.groups())[0]?.lane.waiting ?? 0) >= 4, {

@@ -4,7 +4,6 @@ import type { Context } from '../context.ts'
 import { eventually } from '../eventually.ts'
 import type { Property } from '../property.ts'
 import { HOUR, idsOf, newTask, only, taskBench, type TaskBench, type TaskWish } from './task-bench.ts'
-import { passing } from '../passing-time.ts'
 
 /** What dedupe keys of tasks must do. */
 export const taskDedupeProperties: readonly Property[] = [
@@ -81,8 +80,6 @@ async function untilWindow({ open }: Context): Promise<void> {
   await sweep()
   await refused(bench, first, { dedupe: dedupe() })
   const short = dedupe({ key: 'short', until: 'window', windowMs: 120 })
-  // The clock of a simulated engine may be a little behind until nothing has been asked of it for a moment.
-  await passing(60)
   const began = performance.now()
   const holder = await add({ dedupe: short })
   await eventually('the window is over', async () => {

@@ -26,7 +26,7 @@ async function openFile(): Promise<{ readonly millrace: Millrace; readonly datab
   return { millrace, database }
 }
 
-it('a task of a transaction is there when that commits', { timeout: 60_000 }, async () => {
+it('a task of a transaction is there when that commits', async () => {
   const { millrace, database } = await openFile()
   await millrace.work(Bill, ({ order }) => `billed ${order}`)
   database.exec('BEGIN IMMEDIATE')
@@ -37,7 +37,7 @@ it('a task of a transaction is there when that commits', { timeout: 60_000 }, as
   expect((await waitForTask(millrace, handle.id, 'done')).input).toEqual({ order: 'A-1' })
 })
 
-it('and never when it rolls back', { timeout: 60_000 }, async () => {
+it('and never when it rolls back', async () => {
   const { millrace, database } = await openFile()
   database.exec('BEGIN IMMEDIATE')
   const handle = await millrace.enqueue(Bill, { order: 'A-1' }, { tx: database })
@@ -56,7 +56,7 @@ it('an engine without transactions says so', async () => {
 
 const Bounded = defineTask('bounded', { input: z.number(), maxWaiting: 1 })
 
-it('tells of a taken id and of a full queue within the transaction, which can go on', { timeout: 60_000 }, async () => {
+it('tells of a taken id and of a full queue within the transaction, which can go on', async () => {
   const { millrace, database } = await openFile()
   await millrace.enqueue(Bill, { order: 'A-1' }, { id: 'a' })
   await millrace.enqueue(Bounded, 1, { id: 'b' })
@@ -72,36 +72,32 @@ it('tells of a taken id and of a full queue within the transaction, which can go
   expect((await millrace.tasks.list()).map(({ id }) => id).toSorted()).toEqual(['a', 'b', 'c'])
 })
 
-it(
-  'tells a handler with an inbox of a taken id and of a full queue, and adds nothing of these',
-  { timeout: 60_000 },
-  async () => {
-    const { millrace } = await openFile()
-    await millrace.enqueue(Bill, { order: 'A-1' }, { id: 'a' })
-    await millrace.enqueue(Bounded, 1)
-    const Asked = defineEvent('shop.asked', { version: 1, schema: z.object({}) })
-    const codes: unknown[] = []
-    const handled = Promise.withResolvers<void>()
-    await millrace.subscribe(
-      Asked,
-      async (_event, { tx }) => {
-        if (tx === undefined) throw new Error('there is an inbox')
-        const codeOf = (adding: Promise<unknown>): Promise<unknown> =>
-          adding.then(
-            () => 'added',
-            (error: unknown) => (error as { readonly code?: unknown }).code,
-          )
-        codes.push(await codeOf(millrace.enqueue(Bill, { order: 'A-2' }, { id: 'a', tx })))
-        codes.push(await codeOf(millrace.enqueue(Bounded, 2, { tx })))
-        codes.push(await codeOf(millrace.enqueue(Bill, { order: 'A-3' }, { id: 'c', tx })))
-        handled.resolve()
-      },
-      { group: 'g', inbox: true },
-    )
-    await millrace.publish(Asked, {})
-    await handled.promise
-    await waitForTask(millrace, 'c', 'ready')
-    expect(codes).toEqual(['task_conflict', 'queue_full', 'added'])
-    expect(await millrace.tasks.list()).toHaveLength(3)
-  },
-)
+it('tells a handler with an inbox of a taken id and of a full queue, and adds nothing of these', async () => {
+  const { millrace } = await openFile()
+  await millrace.enqueue(Bill, { order: 'A-1' }, { id: 'a' })
+  await millrace.enqueue(Bounded, 1)
+  const Asked = defineEvent('shop.asked', { version: 1, schema: z.object({}) })
+  const codes: unknown[] = []
+  const handled = Promise.withResolvers<void>()
+  await millrace.subscribe(
+    Asked,
+    async (_event, { tx }) => {
+      if (tx === undefined) throw new Error('there is an inbox')
+      const codeOf = (adding: Promise<unknown>): Promise<unknown> =>
+        adding.then(
+          () => 'added',
+          (error: unknown) => (error as { readonly code?: unknown }).code,
+        )
+      codes.push(await codeOf(millrace.enqueue(Bill, { order: 'A-2' }, { id: 'a', tx })))
+      codes.push(await codeOf(millrace.enqueue(Bounded, 2, { tx })))
+      codes.push(await codeOf(millrace.enqueue(Bill, { order: 'A-3' }, { id: 'c', tx })))
+      handled.resolve()
+    },
+    { group: 'g', inbox: true },
+  )
+  await millrace.publish(Asked, {})
+  await handled.promise
+  await waitForTask(millrace, 'c', 'ready')
+  expect(codes).toEqual(['task_conflict', 'queue_full', 'added'])
+  expect(await millrace.tasks.list()).toHaveLength(3)
+})
