@@ -9,8 +9,13 @@ export interface AddingSeen {
 
 const PRIORITIES = ['critical', 'high', 'normal', 'low'] as const
 
-/** Adds what the number `n` stands for: each kind of task in turn. Rejects as the call does. */
-export async function addNext(millrace: Millrace, n: number, { asked, added }: AddingSeen): Promise<void> {
+/** Adds what the number `n` stands for: each kind of task in turn, and often enough for any process one that is there already. Rejects as the call does. */
+export async function addNext(millrace: Millrace, n: number, seen: AddingSeen): Promise<void> {
+  await addKind(millrace, n, seen)
+  if (n % 3 === 0) await addTwice(millrace, n, seen)
+}
+
+async function addKind(millrace: Millrace, n: number, { asked, added }: AddingSeen): Promise<void> {
   const id = `task-${n}`
   const input: Work = { n, key: `k${(n * 31) % KEYS}` }
   const kind = n % 10
@@ -29,7 +34,6 @@ export async function addNext(millrace: Millrace, n: number, { asked, added }: A
     const dedupe = isDebounced ? { key: `late ${key}`, mode: 'debounce' as const } : key
     const handle = await millrace.enqueue(Job, input, { id, dedupe, ...(isDebounced ? { delay: 100 } : {}) })
     added(handle.deduplicated ? [] : [id])
-    if (n % 20 === 5) await addAgain(millrace, n, { asked, added })
   } else if (kind === 6) {
     asked([id])
     const expires = n % 40 === 26 ? { expiresAfter: 300 } : {}
@@ -50,13 +54,14 @@ export async function addNext(millrace: Millrace, n: number, { asked, added }: A
   }
 }
 
-/** Twice under one key while the first still waits, so that also a short run has a task that is there already. */
-async function addAgain(millrace: Millrace, n: number, { asked, added }: AddingSeen): Promise<void> {
-  for (const id of [`task-${n}-first`, `task-${n}-again`]) {
-    asked([id])
-    const handle = await millrace.enqueue(Job, { n, key: '' }, { id, dedupe: `again ${n}`, delay: 300 })
-    added(handle.deduplicated ? [] : [id])
-  }
+/** Two at once under one key. */
+async function addTwice(millrace: Millrace, n: number, { asked, added }: AddingSeen): Promise<void> {
+  const ids = [`task-${n}-first`, `task-${n}-again`]
+  asked(ids)
+  const handles = await Promise.all(
+    ids.map((id) => millrace.enqueue(Job, { n, key: 'k0' }, { id, dedupe: `again ${n}`, delay: 300 })),
+  )
+  added(handles.flatMap(({ id, deduplicated }) => (deduplicated ? [] : [id])))
 }
 
 async function addFlow(millrace: Millrace, n: number, { asked, added }: AddingSeen): Promise<void> {

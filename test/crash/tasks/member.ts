@@ -81,6 +81,8 @@ export function createTaskMember(options: TaskMemberOptions): TaskMember {
         })
       } catch (error) {
         const code = isMillraceError(error) ? error.code : 'internal'
+        // A mistake of the proof: what the engine refuses has other codes.
+        if (code.endsWith('_invalid')) throw error
         record({ kind: 'enqueue', phase: code === 'publish_unknown' ? 'info' : 'fail', call, code })
       }
     },
