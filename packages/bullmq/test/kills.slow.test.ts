@@ -67,7 +67,7 @@ describe.runIf(await available('redis-server')).each(LIBRARIES)('%s', (label, li
     expect({ story, numbers }).toEqual({ story, numbers: all })
     expect(killed).toBeGreaterThan(KILLS / 2)
     expect(sides['there']?.length).toBeGreaterThan(0)
-    expect(sides['here']?.length).toBeGreaterThan(JOBS / 4)
+    expect(sides['here']?.length).toBeGreaterThan(0)
     expect(last.refused).toEqual([])
   }, 900_000)
 })
