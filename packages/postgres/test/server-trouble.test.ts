@@ -1,7 +1,10 @@
 import { newTask, taskStoresOf } from '@millrace/core/testing'
 import { available, startFaultProxy, startPgbouncer, startPostgres } from 'engines'
 import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { openDriver, recordOf, recordsOf, type Said } from './driver.ts'
+import { openPool } from '../src/database/client.ts'
+import { createDatabase } from '../src/database/database.ts'
+import { settingsOf } from '../src/settings.ts'
+import { loggingRuntime, openDriver, recordOf, recordsOf, type Said } from './driver.ts'
 import { ask, freshSchema, hasPostgres, testServer } from './test-server.ts'
 
 describe.skipIf(!hasPostgres)('a server in trouble', () => {
@@ -138,6 +141,24 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
     while (outcome === 'unknown') outcome = (await transport.publish([record]))[0]?.outcome
     expect(outcome).toBe('stored')
     expect((await fetching).map(({ id }) => id)).toEqual([record.id])
+  })
+
+  test('a transaction that the server has ended, for it stood still itself, is a lost connection and no refusal', async () => {
+    await using server = await startPostgres({ own: true })
+    const settings = settingsOf({ url: server.url })
+    const pool = await openPool(settings, { idle_in_transaction_session_timeout: 200 })
+    const runtime = loggingRuntime()
+    const database = createDatabase(settings, pool, runtime)
+    onTestFinished(() => database.close())
+    const ended = database.transaction(async (sql) => {
+      const pid = (await sql.first<{ pid: number }>('SELECT pg_backend_pid() AS pid'))?.pid ?? 0
+      process.kill(pid, 'SIGSTOP')
+      const asked = sql.run('SELECT 1')
+      runtime.setTimer(() => process.kill(pid, 'SIGCONT'), 600)
+      return asked
+    })
+    await expect(ended).rejects.toMatchObject({ code: 'engine_unreachable', retriable: true })
+    expect(await database.first('SELECT 1 AS one')).toEqual({ one: 1 })
   })
 
   test('an old open transaction is told of', async () => {

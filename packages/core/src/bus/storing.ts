@@ -40,8 +40,7 @@ export function createStoring({
         try {
           return await operation()
         } catch (error) {
-          const mayPass = !isMillraceError(error) || error.retriable || error.code.startsWith('engine_')
-          if (!mayPass || givenUp) throw error
+          if (givenUp || !mayPass(error)) throw error
           if (failures === 1) onError(error)
           await wait(runtime, backoffDelay(BACKOFF, failures, 0.5 + runtime.random() / 2))
         }
@@ -71,4 +70,9 @@ export function createStoring({
     },
     giveUp: () => void (givenUp = true),
   }
+}
+
+/** What nobody has foreseen may pass as well: an event that is not tried again would stand still, and its key with it. */
+function mayPass(error: unknown): boolean {
+  return !isMillraceError(error) || error.retriable || error.code === 'internal' || error.code.startsWith('engine_')
 }

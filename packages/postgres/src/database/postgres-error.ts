@@ -74,8 +74,11 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '3F000': { code: 'engine_corrupt', text: missing },
 }
 
-/** States in which the server has ended the session: what was under way may have been committed before. */
-const ENDING: ReadonlySet<string> = new Set(['57P01', '57P02', '57P05', '08006', '08003', '08000'])
+/**
+ * States in which the server has ended the session: what was under way may have been committed before. 25P03 and 25P04 are its limits of time for
+ * transactions, which a server or a process that has stood still for a while is over.
+ */
+const ENDING: ReadonlySet<string> = new Set(['57P01', '57P02', '57P05', '25P03', '25P04', '08006', '08003', '08000'])
 
 /**
  * The one error for what the client raised. `sent` tells whether the statement was on its way to the server: then a lost
