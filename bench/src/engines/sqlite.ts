@@ -2,6 +2,17 @@ import type { BenchEngine } from '../engine.ts'
 import { withVersion } from '../installed-version.ts'
 import { bullmqOn, redisPlace } from './redis.ts'
 
+/** How many of our events or tasks a peer is given: its rate is steady. */
+const SHARES = {
+  publish: 0.25,
+  consume: 0.25,
+  roundtrip: 0.25,
+  latency: 1,
+  'tasks-enqueue': 0.25,
+  'tasks-process': 0.25,
+  'tasks-latency': 1,
+}
+
 /** A SQLite file in a folder of its own for each measurement; BullMQ beside it works on a Redis. */
 export async function sqliteEngine(): Promise<BenchEngine> {
   const redis = await redisPlace()
@@ -10,15 +21,7 @@ export async function sqliteEngine(): Promise<BenchEngine> {
     name: withVersion('bullmq'),
     place: redis.place,
     about: `on ${redis.about}; concurrency 100, removeOnComplete, 500 adds in flight`,
-    scenarios: {
-      publish: 0.25,
-      consume: 0.25,
-      roundtrip: 0.25,
-      latency: 1,
-      'tasks-enqueue': 0.25,
-      'tasks-process': 0.25,
-      'tasks-latency': 1,
-    },
+    scenarios: SHARES,
   })
   return {
     name: 'sqlite',
@@ -35,15 +38,7 @@ export async function sqliteEngine(): Promise<BenchEngine> {
         contender: 'plainjob',
         name: withVersion('plainjob'),
         about: 'better-sqlite3 with its own synchronous NORMAL (os-cache), polled every millisecond',
-        scenarios: {
-          publish: 0.25,
-          consume: 0.25,
-          roundtrip: 0.25,
-          latency: 1,
-          'tasks-enqueue': 0.25,
-          'tasks-process': 0.25,
-          'tasks-latency': 1,
-        },
+        scenarios: SHARES,
       },
     ],
     publish: { count: 200_000, inFlight: 1_000 },

@@ -1,3 +1,4 @@
+import type { Driver } from '@millrace/core/driver'
 import { newTask, taskStoresOf } from '@millrace/core/testing'
 import { available, startFaultProxy, startPgbouncer, startPostgres } from 'engines'
 import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -71,9 +72,7 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
     async (does) => {
       const { url } = await testServer()
       await using proxy = await startFaultProxy(url)
-      const schema = freshSchema()
-      onTestFinished(async () => void (await ask(url, `DROP SCHEMA IF EXISTS ${schema} CASCADE`)))
-      const { driver } = await openDriver({ url: proxy.url, schema, statementTimeoutMs: 2_000, maxConnections: 3 })
+      const driver = await openBehind(proxy.url, url)
       const { transport } = driver
       await transport.ensureTopic('t', { partitions: 1 })
       const record = recordOf('t')
@@ -94,9 +93,7 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
     async (does) => {
       const { url } = await testServer()
       await using proxy = await startFaultProxy(url)
-      const schema = freshSchema()
-      onTestFinished(async () => void (await ask(url, `DROP SCHEMA IF EXISTS ${schema} CASCADE`)))
-      const { driver } = await openDriver({ url: proxy.url, schema, statementTimeoutMs: 2_000, maxConnections: 3 })
+      const driver = await openBehind(proxy.url, url)
       const { tasks, taskAdmin } = taskStoresOf(driver)
       const added = [newTask({ id: 'once' })]
       proxy.strike({ at: 'enqueue_1', does })
@@ -210,3 +207,11 @@ describe.skipIf(!hasPostgres || !(await available('pgbouncer')))('behind pgbounc
     expect(findings.find(({ check }) => check === 'timeouts')?.level).toBe('notice')
   })
 })
+
+/** A driver behind a proxy, over a schema of its own on the server at `url`. */
+async function openBehind(proxyUrl: string, url: string): Promise<Driver> {
+  const schema = freshSchema()
+  onTestFinished(async () => void (await ask(url, `DROP SCHEMA IF EXISTS ${schema} CASCADE`)))
+  const { driver } = await openDriver({ url: proxyUrl, schema, statementTimeoutMs: 2_000, maxConnections: 3 })
+  return driver
+}
