@@ -21,6 +21,7 @@ export function suiteRuntime(
       return { cancel: () => clearTimeout(handle) }
     },
     defer: (run) => void setImmediate(run),
+    afterPromises: (run) => process.nextTick(run),
     random: () => Math.random(),
     id: () => randomUUID(),
     log: { debug: quiet, info: quiet, warn, error: warn },

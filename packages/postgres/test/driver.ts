@@ -22,6 +22,7 @@ export function loggingRuntime(said: Said = { lines: [] }): Runtime {
       return { cancel: () => clearTimeout(handle) }
     },
     defer: (run) => void setImmediate(run),
+    afterPromises: (run) => process.nextTick(run),
     random: () => Math.random(),
     id: () => randomUUID(),
     log,

@@ -79,6 +79,8 @@ export function createGroupCommit<Item extends Timed>({
   let answeredAt = -Infinity
   let pending = 0
   let scheduled = false
+  /** Whether something has gone out since the event loop last came round. */
+  let hasPumped = false
   let idleWaiters: (() => void)[] = []
 
   function put(item: Item): void {
@@ -91,15 +93,22 @@ export function createGroupCommit<Item extends Timed>({
   function schedule(): void {
     if (scheduled || underWay.length >= flushes().inFlight || waiting() === 0) return
     scheduled = true
-    runtime.defer(pump)
+    if (hasPumped) runtime.defer(pump)
+    else runtime.afterPromises(pump)
   }
 
   function waiting(): number {
     return queue.length + alone.length
   }
 
+  /**
+   * Once in each turn of the event loop without waiting for it to come round: answers that have arrived meanwhile would be heard first, and while those who
+   * waited for them publish more, the engine would have nothing to do. Only once, since an engine that answers at once would keep the loop from coming round.
+   */
   function pump(): void {
     scheduled = false
+    if (!hasPumped) runtime.defer(() => void (hasPumped = false))
+    hasPumped = true
     while (underWay.length < flushes().inFlight && waiting() > 0) {
       const group = takeGroup()
       if (group.length === 0) continue

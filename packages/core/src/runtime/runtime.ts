@@ -19,8 +19,13 @@ export interface Runtime {
    * caller waits for.
    */
   setTimer(run: () => void, ms: number, keepsAlive?: boolean): Timer
-  /** Calls `run` after the current turn and its promises: for batching what arrived in one turn. */
+  /** Calls `run` after the current turn and its promises, when the event loop comes round: for batching what arrived in one turn. */
   defer(run: () => void): void
+  /**
+   * Calls `run` as soon as no promise has anything left to do, before the event loop goes on to what has arrived. Who calls it again from what
+   * follows keeps the event loop from going on at all: only once a turn, and `defer` for the rest.
+   */
+  afterPromises(run: () => void): void
   /** Uniform in [0, 1). */
   random(): number
   /** A new UUIDv7 (RFC 9562): unique, and ordered by time within this process. `now` is for who has just asked the clock. */

@@ -16,11 +16,14 @@ export function systemRuntime({ log = silentLog }: { log?: Log } = {}): Runtime 
       return { cancel: () => clearTimeout(handle) }
     },
     defer: typeof setImmediate === 'function' ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0),
+    afterPromises: hasTicks ? (run) => process.nextTick(run) : (run) => void setTimeout(run, 0),
     random: () => Math.random(),
     id: createUuid7({ now, fill: (bytes) => void crypto.getRandomValues(bytes) }),
     log,
   }
 }
+
+const hasTicks = typeof process === 'object' && typeof process.nextTick === 'function'
 
 /** Node's timers are objects with `unref`; a browser's are numbers. */
 function unref(handle: unknown): void {

@@ -51,6 +51,7 @@ export function createSimulatedServer(world: World, { syncMs }: { readonly syncM
     monotonic: time,
     setTimer: (run, ms) => world.after(ms, run),
     defer: (run) => void world.after(0, run),
+    afterPromises: (run) => void world.after(0, run),
     random: world.random.fork().next,
     id: () => 'server',
     log: silentLog,

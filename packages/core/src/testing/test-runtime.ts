@@ -61,6 +61,7 @@ export function testRuntime(seed = 1): TestRuntime {
     monotonic: () => elapsed,
     setTimer,
     defer: (run) => void setTimer(run, 0),
+    afterPromises: (run) => void setTimer(run, 0),
     random: random.next,
     id: createUuid7({ now, fill: (bytes) => fillFrom(random, bytes) }),
     log: silentLog,

@@ -112,6 +112,7 @@ export function createWorld(seed: number, { beginsAt = WORLD_BEGINS }: { readonl
         monotonic: () => begins + now * rate,
         setTimer: (run, ms) => plan(ms / rate, run, owner),
         defer: (run) => void plan(0, run, owner),
+        afterPromises: (run) => void plan(0, run, owner),
         random: own.next,
         id: createUuid7({ now: clock, fill: (bytes) => fillFrom(own, bytes) }),
         log: silentLog,

@@ -66,6 +66,41 @@ test('what comes while two flushes are in flight goes out together', async () =>
   expect(commit.pending).toBe(0)
 })
 
+test('what promises of one turn have added goes out together, before the event loop goes on', async () => {
+  const { commit, sent, letGo } = letters()
+  const order: string[] = []
+  setImmediate(() => order.push('the loop came round'))
+  for (const name of ['a', 'b', 'c']) void Promise.resolve().then(() => commit.add(letter(name)))
+  process.nextTick(() => process.nextTick(() => order.push(`${sent.length} sent`)))
+  await turn()
+  expect(order).toEqual(['1 sent', 'the loop came round'])
+  expect(sent).toEqual([['a', 'b', 'c']])
+  letGo()
+  await commit.idle()
+})
+
+test('an engine that answers at once lets the event loop go on', async () => {
+  let flushes = 0
+  const { commit } = letters({
+    async flush(group) {
+      flushes += 1
+      if (flushes < 100) commit.add(letter('next'))
+      for (const one of group) commit.finish(one)
+      return true
+    },
+  })
+  commit.add(letter('first'))
+  let turns = 0
+  const count = (): void => {
+    turns += 1
+    if (flushes < 100) setImmediate(count)
+  }
+  setImmediate(count)
+  await commit.idle()
+  expect(flushes).toBe(100)
+  expect(turns).toBeGreaterThan(40)
+})
+
 test('what goes out alone takes nobody with it, wherever it stood', async () => {
   const { commit, sent, letGo } = letters()
   commit.add(letter('a'))

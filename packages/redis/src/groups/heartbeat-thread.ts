@@ -29,6 +29,7 @@ const runtime: Runtime = {
     return { cancel: () => clearTimeout(handle) }
   },
   defer: (run) => void setImmediate(run),
+  afterPromises: (run) => process.nextTick(run),
   random: () => Math.random(),
   id: () => crypto.randomUUID(),
   log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
