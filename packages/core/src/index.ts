@@ -25,7 +25,8 @@ export type {
   TaskDiagnosis,
   WorkerDiagnosis,
 } from './bus/diagnostics.ts'
-export type { FollowedChunk, FollowedEvent, FollowOptions } from './bus/following.ts'
+export type { FollowedChunk, FollowedEvent, FollowedText } from './bus/followed-chunk.ts'
+export type { FollowOptions } from './bus/following.ts'
 export { reject, retry } from './bus/handler.ts'
 export type { Delivery, Handler, HandlerResult, Middleware } from './bus/handler.ts'
 export type { InboxDelivery, InboxHandler, InboxHandlerResult, InboxOptions } from './bus/inbox-handler.ts'
@@ -34,6 +35,7 @@ export type { Enlisted, OutboxView } from './bus/outbox.ts'
 export type { Published, PublishResult } from './bus/publishing.ts'
 export type { Page, ReadOptions } from './bus/reading.ts'
 export type { Replayed, ReplayOptions } from './bus/replay.ts'
+export type { StoredText } from './bus/stored-event.ts'
 export type { RetryPolicy, SubscribeOptions, Subscription } from './bus/subscription.ts'
 export { defineEvent } from './contract/define-event.ts'
 export type {

@@ -7,9 +7,9 @@ test('a following that begins anew is told, with the place from which it goes on
   const runtime = systemRuntime()
   const outlet = createOutlet({ runtime, lingerMs: 1_000, cut: () => {} })
   async function* following(): AsyncGenerator<FollowedChunk> {
-    yield { events: [], cursor: 'anew', recovered: false }
+    yield { events: [], texts: [], cursor: 'anew', recovered: false }
   }
-  await runFeed({ events: [], cursor: 'first', recovered: true }, following(), outlet, {
+  await runFeed({ events: [], texts: [], cursor: 'first', recovered: true }, following(), outlet, {
     runtime,
     limits: { streamBufferBytes: 1_000 },
     timeouts: { heartbeatMs: 60_000, slowClientMs: 1_000 },

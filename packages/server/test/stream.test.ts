@@ -60,20 +60,27 @@ describe.each(engines)('GET /v1/stream on %s', (_name, engine) => {
 
   test('shows an event of an earlier version at the latest one, others as they are stored', async () => {
     await using app = await serving({ engine: engine() })
-    await post(app.url, [cloudEvent('old'), cloudEvent('other', { type: 'order.seen', extra: 'kept' })])
+    await post(app.url, [
+      ...['old', 'old too'].map((id) => cloudEvent(id, { partitionkey: 'k' })),
+      cloudEvent('other', { type: 'order.seen', extra: 'kept' }),
+      cloudEvent('third', { type: 'order.seen', topic: 'own' }),
+    ])
     app.millrace.create(OrderPlaced, { orderId: 'n', currency: 'EUR' })
     const client = await openStream(app.url, '?from=earliest')
     await client.next()
     const shown = new Map<string, unknown>()
-    while (shown.size < 2) {
+    while (shown.size < 4) {
       const body = JSON.parse((await client.next())?.data ?? '') as { id: string }
       shown.set(body.id, body)
     }
-    expect(shown.get('old')).toMatchObject({
-      dataschema: 'millrace:order.placed/2',
-      data: { orderId: 'old', currency: 'EUR' },
-    })
+    for (const id of ['old', 'old too']) {
+      expect(shown.get(id)).toMatchObject({
+        dataschema: 'millrace:order.placed/2',
+        data: { orderId: id, currency: 'EUR' },
+      })
+    }
     expect(shown.get('other')).toMatchObject({ dataschema: 'millrace:order.seen/1', extra: 'kept', topic: 'order' })
+    expect(shown.get('third')).toMatchObject({ topic: 'own', partition: expect.any(String) })
     client.close()
   })
 

@@ -1,12 +1,19 @@
 import type { Definitions } from '../contract/catalog.ts'
-import type { StoredEvent } from '../contract/event.ts'
-import { createMovingPlaces, decodeCursor, encodeMoving, type Cursor, type MovingPlaces } from '../driver/cursor.ts'
+import {
+  createCursorWriter,
+  createMovingPlaces,
+  decodeCursor,
+  encodeMoving,
+  type Cursor,
+  type CursorEnd,
+  type MovingPlaces,
+} from '../driver/cursor.ts'
 import type { StoredRecord } from '../driver/record.ts'
 import type { PartitionPosition, Transport } from '../driver/transport.ts'
 import { wait } from '../runtime/abort.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { createEventFilter } from './event-filter.ts'
-import { browsable } from './stored-event.ts'
+import { beginningChunk, chunkOf, type Followed, type FollowedChunk } from './followed-chunk.ts'
 import { placesOf } from './reading.ts'
 
 /** What to follow. */
@@ -17,27 +24,6 @@ export interface FollowOptions {
   readonly types?: readonly string[]
   readonly from?: 'latest' | 'earliest' | Date | { readonly cursor: string }
   readonly signal?: AbortSignal
-}
-
-/** An event with the cursor after it. */
-export type FollowedEvent = StoredEvent & {
-  readonly cursor: string
-  /** The event as CloudEvents JSON, as the engine keeps it; undefined when an upcaster has changed it since. */
-  readonly body: string | undefined
-}
-
-/**
- * A bit of the log with the cursor after it. The first has no events and says where the following really began; so does one in which it begins
- * anew, because the engine has lost its newest events.
- */
-export interface FollowedChunk {
-  readonly events: readonly FollowedEvent[]
-  readonly cursor: string
-  /**
-   * False when events between those before and those that follow may be missing: retention has dropped them, or the engine has lost its newest
-   * ones, some of which may have been given here. Others may come twice then.
-   */
-  readonly recovered: boolean
 }
 
 const READ_RECORDS = 500
@@ -55,10 +41,10 @@ interface Start {
   readonly intact: boolean
 }
 
-interface Followed {
+interface FollowedTopic {
   readonly moving: MovingPlaces
   since: number | undefined
-  reading: Promise<readonly [Followed, readonly Awaited<ReturnType<Transport['read']>>[number][]]> | undefined
+  reading: Promise<readonly [FollowedTopic, readonly Awaited<ReturnType<Transport['read']>>[number][]]> | undefined
 }
 
 /**
@@ -79,7 +65,7 @@ export async function* follow(
 ): AsyncGenerator<FollowedChunk, void, undefined> {
   const matches = types === undefined ? () => true : createEventFilter(types)
   const asked = typeof from === 'object' && 'cursor' in from ? decodeCursor(from.cursor) : undefined
-  const followed = new Map<string, Followed>()
+  const followed = new Map<string, FollowedTopic>()
   let timeline = asked?.timeline
   /** When the newest event was recorded that came by. */
   let newestAt = newestBefore(from, asked) ?? runtime.now()
@@ -89,30 +75,29 @@ export async function* follow(
   if (signal?.aborted) return
   try {
     const recovered = await join(true)
-    yield { events: [], cursor: cursorNow(), recovered }
+    yield beginningChunk(cursorNow(), recovered)
     let discovering = discoverLater()
     while (!ended.signal.aborted) {
-      const waits: Promise<readonly [Followed, readonly StoredRecord[]] | 'begun anew' | undefined>[] = [discovering]
+      const waits: Promise<readonly [FollowedTopic, readonly StoredRecord[]] | 'begun anew' | undefined>[] = [
+        discovering,
+      ]
       for (const one of followed.values()) waits.push((one.reading ??= read(one)))
       const next = await Promise.race(waits)
       if (next === undefined || next === 'begun anew') {
-        if (next !== undefined) yield { events: [], cursor: cursorNow(), recovered: false }
+        if (next !== undefined) yield beginningChunk(cursorNow(), false)
         discovering = discoverLater()
         continue
       }
       const [one, records] = next
       one.reading = undefined
-      const events: FollowedEvent[] = []
+      const cursorAfter = createCursorWriter(one.moving, ...allPlaces())
+      const passed: Followed[] = []
       for (const record of records) {
         one.moving.move(record.partition, record.position)
         newestAt = Math.max(newestAt, record.recordedAt)
-        if (!matches(record.type)) continue
-        const found = browsable(record, definitions)
-        if (found === undefined) continue
-        const { event, body } = found
-        events.push(Object.assign(event, { cursor: cursorNow(), body }))
+        if (matches(record.type)) passed.push({ record, cursor: cursorAfter() })
       }
-      if (events.length > 0) yield { events, cursor: cursorNow(), recovered: true }
+      if (passed.length > 0) yield chunkOf(passed, cursorAfter(), definitions)
     }
   } finally {
     ended.abort()
@@ -209,10 +194,15 @@ export async function* follow(
   }
 
   function cursorNow(): string {
-    return cursorOf(followed, timeline)
+    return encodeMoving(...allPlaces())
   }
 
-  async function read(one: Followed): Promise<readonly [Followed, Awaited<ReturnType<Transport['read']>>]> {
+  function allPlaces(): [topics: MovingPlaces[], end: CursorEnd] {
+    const topics = [...followed.values()]
+    return [topics.map(({ moving }) => moving), { time: sinceOf(topics), timeline }]
+  }
+
+  async function read(one: FollowedTopic): Promise<readonly [FollowedTopic, Awaited<ReturnType<Transport['read']>>]> {
     const { topic, places } = one.moving
     const after = [...places].map(([partition, position]) => ({ partition, position }))
     const records = await transport.read({
@@ -238,14 +228,11 @@ export async function headsOf(transport: Transport, topic: string): Promise<read
   return heads
 }
 
-function cursorOf(followed: ReadonlyMap<string, Followed>, timeline: Cursor['timeline']): string {
-  const topics: MovingPlaces[] = []
+/** Since when the topics are followed of which the cursor names no place. */
+function sinceOf(followed: Iterable<FollowedTopic>): number | undefined {
   let time: number | undefined
-  for (const { moving, since } of followed.values()) {
-    topics.push(moving)
-    if (since !== undefined) time = Math.min(time ?? since, since)
-  }
-  return encodeMoving(topics, { time, timeline })
+  for (const { since } of followed) if (since !== undefined) time = Math.min(time ?? since, since)
+  return time
 }
 
 /** When the newest of the events before the beginning may have been recorded; undefined where it begins now. */

@@ -1,6 +1,6 @@
 import { decodeEvent } from './cloud-events.ts'
 import { extensionsOf, metadataOf } from './decode-attributes.ts'
-import type { EventMessage } from './event.ts'
+import type { EventMessage, EventMetadata } from './event.ts'
 import { AS_IT_IS, writeEvent } from './write-event.ts'
 
 /** What an engine tells of an event beside its body. */
@@ -50,7 +50,7 @@ const forms = new Map<string, Form>()
  */
 export function decodeStored(body: string, known: KnownAttributes): EventMessage {
   const form = forms.get(known.type)
-  const isPlain = body.length <= LONGEST && body.charCodeAt(body.length - 1) === BRACE && !body.includes('__proto__')
+  const isPlain = body.length <= LONGEST && isClosed(body)
   const fitted = form !== undefined && isPlain ? readByForm(body, known, form) : undefined
   if (fitted !== undefined) return fitted
   const message = decodeEvent(body, body.includes('"__proto__"') ? {} : TRUSTED)
@@ -58,7 +58,70 @@ export function decodeStored(body: string, known: KnownAttributes): EventMessage
   return message
 }
 
-function readByForm(body: string, { id, key }: KnownAttributes, form: Form): EventMessage | undefined {
+/** What the envelope tells whoever may pass a stored event on as the text that it is. */
+export interface Outline {
+  readonly type: string
+  readonly version: string
+  readonly extensions: EventMetadata['extensions']
+}
+
+/**
+ * The outline of a body that `encodeEvent` wrote, without a look at its data; undefined where it takes reading all of it to know.
+ * `decodeStored` does so, and learns what the next one of its type probably looks like.
+ */
+export function outlineOf(body: string, known: KnownAttributes): Outline | undefined {
+  const form = forms.get(known.type)
+  const envelope = form !== undefined && isClosed(body) ? envelopeByForm(body, known, form) : undefined
+  if (form === undefined || envelope === undefined) return undefined
+  form.missed = 0
+  const { type, version } = form.message
+  return { type, version, extensions: envelope.metadata.extensions }
+}
+
+/** Whether it ends as an object does, and holds no name that would poison one. */
+function isClosed(body: string): boolean {
+  return body.charCodeAt(body.length - 1) === BRACE && !body.includes('__proto__')
+}
+
+function readByForm(body: string, known: KnownAttributes, form: Form): EventMessage | undefined {
+  const envelope = envelopeByForm(body, known, form)
+  const data = envelope === undefined ? undefined : parsed(body.slice(envelope.dataAt, -1))
+  if (envelope === undefined || data === undefined) return undefined
+  const { type, version, source, subject } = form.message
+  const { timestamp, metadata } = envelope
+  const message: { -readonly [Name in keyof EventMessage]: EventMessage[Name] } = {
+    id: known.id,
+    type,
+    version,
+    timestamp,
+    source,
+    data,
+    metadata,
+  }
+  if (subject !== undefined) message.subject = subject
+  if (known.key !== undefined) message.key = known.key
+  form.missed = 0
+  return message
+}
+
+/** The value of a JSON text; undefined when it is none: what is wrong with it is told by whoever reads all of it. */
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}
+
+/** What an event has of its own beside what the engine knows of it. */
+interface Envelope {
+  readonly timestamp: string
+  readonly metadata: EventMetadata
+  /** Where the data begins in the body. */
+  readonly dataAt: number
+}
+
+function envelopeByForm(body: string, { id, key }: KnownAttributes, form: Form): Envelope | undefined {
   const idEnd = START.length + id.length
   const timeAt = idEnd + form.head.length
   const middleAt = timeAt + TIME_CHARACTERS
@@ -78,47 +141,23 @@ function readByForm(body: string, { id, key }: KnownAttributes, form: Form): Eve
   const correlationId = isRoot ? id : body.slice(at, end)
   const timestamp = body.slice(timeAt, middleAt)
   if (correlationId === '' || !AS_IT_IS.test(timestamp) || !(isRoot || AS_IT_IS.test(correlationId))) return undefined
+  if (body.slice(end, end + form.tail.length) === form.tail) {
+    return { timestamp, metadata: { ...form.message.metadata, correlationId }, dataAt: end + form.tail.length }
+  }
+  const tailEnd = body.indexOf(DATA, end)
+  const metadata = tailEnd === -1 ? undefined : tailOf(body.slice(end + 1, tailEnd), correlationId)
+  return metadata === undefined ? undefined : { timestamp, metadata, dataAt: tailEnd + DATA.length }
+}
+
+/** Metadata of an event whose cause, user or trace is its own; undefined when the members are no tail of ours. */
+function tailOf(members: string, correlationId: string): EventMetadata | undefined {
   try {
-    return filled(body, { id, key, timestamp, correlationId, end }, form)
+    const attributes = JSON.parse(`{"specversion":"1.0"${members}}`) as Readonly<Record<string, unknown>>
+    if (attributes['specversion'] !== '1.0' || ELSEWHERE.some((name) => name in attributes)) return undefined
+    return metadataOf(attributes, correlationId, extensionsOf(attributes))
   } catch {
-    // What is wrong with it is told by whoever reads all of it.
     return undefined
   }
-}
-
-interface Found extends Omit<KnownAttributes, 'type'> {
-  readonly timestamp: string
-  readonly correlationId: string
-  /** Where the correlation ends in the body. */
-  readonly end: number
-}
-
-/** Throws when the rest of the body is no JSON. */
-function filled(body: string, { id, key, timestamp, correlationId, end }: Found, form: Form): EventMessage | undefined {
-  const { type, version, source, subject, metadata } = form.message
-  const fits = body.slice(end, end + form.tail.length) === form.tail
-  const dataAt = fits ? end + form.tail.length : body.indexOf(DATA, end) + DATA.length
-  if (dataAt < end) return undefined
-  const message: { -readonly [Name in keyof EventMessage]: EventMessage[Name] } = {
-    id,
-    type,
-    version,
-    timestamp,
-    source,
-    data: JSON.parse(body.slice(dataAt, -1)),
-    metadata: fits ? { ...metadata, correlationId } : tailOf(body.slice(end + 1, dataAt - DATA.length), correlationId),
-  }
-  if (subject !== undefined) message.subject = subject
-  if (key !== undefined) message.key = key
-  form.missed = 0
-  return message
-}
-
-/** Metadata of an event whose cause, user or trace is its own. Throws when the members are no tail of ours. */
-function tailOf(members: string, correlationId: string): EventMessage['metadata'] {
-  const attributes = JSON.parse(`{"specversion":"1.0"${members}}`) as Readonly<Record<string, unknown>>
-  if (attributes['specversion'] !== '1.0' || ELSEWHERE.some((name) => name in attributes)) throw new Error('no tail')
-  return metadataOf(attributes, correlationId, extensionsOf(attributes))
 }
 
 /** Keeps the form of a body that has one, as the next of its type will probably have it. */

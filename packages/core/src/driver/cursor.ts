@@ -12,7 +12,8 @@ export interface Cursor {
   readonly topics: Readonly<Record<string, readonly PartitionPosition[]>>
 }
 
-type CursorEnd = { readonly [Member in 'time' | 'timeline']?: Cursor[Member] | undefined }
+/** What a cursor has beside the places. */
+export type CursorEnd = { readonly [Member in 'time' | 'timeline']?: Cursor[Member] | undefined }
 
 const MOST_CHARACTERS = 64 * 1024
 
@@ -30,14 +31,18 @@ export interface MovingPlaces {
   readonly topic: string
   readonly places: ReadonlyMap<number, string>
   move(partition: number, position: string): void
-  /** The entry of the topic in a cursor, as JSON in ASCII. */
+  /** The entry of the topic in a cursor, as a piece of it. */
   readonly entry: string
 }
 
 export function createMovingPlaces(topic: string, start: readonly PartitionPosition[]): MovingPlaces {
   const places = new Map<number, string>()
-  const parts = [`[${asciiJson(topic)}`]
+  const parts = [pieceOf(`[${asciiJson(topic)}`)]
   const partOf = new Map<number, number>()
+  // Events come in runs of one partition: what stands around the part that moves is joined once for all of a run.
+  let moved = 0
+  let before = ''
+  let after = ''
   const moving: MovingPlaces = {
     topic,
     places,
@@ -45,22 +50,47 @@ export function createMovingPlaces(topic: string, start: readonly PartitionPosit
       places.set(partition, position)
       const part = partOf.get(partition) ?? parts.length
       partOf.set(partition, part)
-      parts[part] = `,${partition},${asciiJson(position)}`
+      parts[part] = pieceOf(`,${partition},${asciiJson(position)}`)
+      if (part === moved) return
+      moved = part
+      before = parts.slice(0, part).join('')
+      after = parts.slice(part + 1).join('')
     },
     get entry() {
-      return `${parts.join('')}]`
+      return before + parts[moved] + after + CLOSING
     },
   }
   for (const { partition, position } of start) moving.move(partition, position)
   return moving
 }
 
-/** The cursor of places that move, as `encodeCursor` would give it. */
+/** The cursor of places that move; it decodes to what `encodeCursor` would give of them. */
 export function encodeMoving(topics: Iterable<MovingPlaces>, rest: CursorEnd): string {
   let entries = ''
-  for (const { entry } of topics) entries += entries === '' ? entry : `,${entry}`
-  return base64Url(`[[${entries}]${endOf(rest)}]`)
+  for (const { entry } of topics) entries += entries === '' ? entry : COMMA + entry
+  return OPENING + entries + base64Url(`]${endOf(rest)}]`)
 }
+
+/** Gives that cursor again and again while one of the topics moves: the rest of it is written once. */
+export function createCursorWriter(
+  moving: MovingPlaces,
+  topics: Iterable<MovingPlaces>,
+  rest: CursorEnd,
+): () => string {
+  let after = ''
+  for (const topic of topics) if (topic !== moving) after += COMMA + topic.entry
+  after += base64Url(`]${endOf(rest)}]`)
+  return () => OPENING + moving.entry + after
+}
+
+/** JSON in ASCII as a piece of a cursor: spaces fill it up to whole groups of base64, so that pieces can be put together. */
+function pieceOf(json: string): string {
+  return base64Url(json.padEnd(Math.ceil(json.length / 3) * 3))
+}
+
+const OPENING = pieceOf('[[')
+const COMMA = pieceOf(',')
+const CLOSING = pieceOf(']')
 
 function endOf({ time, timeline }: CursorEnd): string {
   if (timeline === undefined) return time === undefined ? '' : `,${time}`

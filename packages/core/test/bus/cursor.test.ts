@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { createMovingPlaces, decodeCursor, encodeCursor, encodeMoving } from '../../src/driver/cursor.ts'
+import {
+  createCursorWriter,
+  createMovingPlaces,
+  decodeCursor,
+  encodeCursor,
+  encodeMoving,
+} from '../../src/driver/cursor.ts'
 import { isMillraceError } from '../../src/runtime/error.ts'
 
 const place = fc.record({ partition: fc.nat(1_000), position: fc.stringMatching(/^[0-9]{16}$/) })
@@ -33,6 +39,21 @@ it('gives places that move the cursor that they would have when encoded at once'
         ...(time === undefined ? {} : { time }),
         ...(timeline === undefined ? {} : { timeline }),
       })
+    }),
+  )
+})
+
+it('writes at each step of one of the topics the cursor that all of them have then', () => {
+  fc.assert(
+    fc.property(cursor, fc.nat(2), fc.array(place, { maxLength: 20 }), ({ topics, timeline }, nth, steps) => {
+      const all = Object.entries(topics).map(([topic, places]) => createMovingPlaces(topic, places))
+      const moving = all[nth]
+      if (moving === undefined) return
+      const cursorNow = createCursorWriter(moving, all, { timeline })
+      for (const { partition, position } of steps) {
+        moving.move(partition, position)
+        expect(decodeCursor(cursorNow())).toEqual(decodeCursor(encodeMoving(all, { timeline })))
+      }
     }),
   )
 })

@@ -1,7 +1,7 @@
 import { decodeEvent, encodeEvent, isMillraceError, type EventMessage } from '@millrace/core/contract'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeStored } from '../../src/contract/decode-stored.ts'
+import { decodeStored, outlineOf } from '../../src/contract/decode-stored.ts'
 import { arbitraryEvent, foreignEvent } from './arbitrary-event.ts'
 
 const placed: EventMessage = {
@@ -56,6 +56,28 @@ describe('reading what is stored', () => {
       ),
       { numRuns: 200 },
     )
+  })
+
+  it('tells of an envelope what decoding tells, or nothing', () => {
+    const event = fc.oneof(arbitraryEvent, foreignEvent)
+    fc.assert(
+      fc.property(event, event, (first, second) => {
+        for (const { data, metadata } of [first, second, first]) {
+          const { id, type, key, version } = first
+          const body = encodeEvent({ ...first, data, metadata })
+          const outline = outlineOf(body, { id, type, key })
+          expect([undefined, { type, version, extensions: metadata.extensions }]).toContainEqual(outline)
+          decodeStored(body, { id, type, key })
+        }
+      }),
+    )
+  })
+
+  it('tells the envelope of an event like one that was read, without a look at its data', () => {
+    const type = 'order.outlined'
+    decodeStored(encodeEvent({ ...placed, type }), { id: 'a-1', type, key: 'order-1' })
+    const next = encodeEvent({ ...placed, type, id: 'a-2', data: 'x'.repeat(10_000) })
+    expect(outlineOf(next.replace('"xxx', '?'), { id: 'a-2', type, key: 'order-1' })).toMatchObject({ version: '2' })
   })
 
   it('gives what decoding gives, or its error, of a body that somebody has changed', () => {

@@ -1,7 +1,7 @@
 import { isMillraceError, type FollowedChunk, type Runtime } from '@millrace/core'
 import type { ServerLimits, ServerTimeouts } from '../options.ts'
 import { asMillraceError, problemOf } from '../problem.ts'
-import { storedEventText } from '../stored-event.ts'
+import { storedText } from '../stored-event.ts'
 import { frameText, heartbeatText } from './frame.ts'
 import type { Outlet } from './outlet.ts'
 
@@ -34,14 +34,14 @@ export async function runFeed(
     for (;;) {
       const { done, value } = await rest.next()
       if (done === true || outlet.gone.aborted) break
-      if (value.events.length === 0) outlet.write(beginText(value))
+      if (!value.recovered) outlet.write(beginText(value))
       let text = ''
-      for (const event of value.events) {
-        text += frameText({ id: event.cursor, data: storedEventText(event, event.body) })
-        if (text.length < WRITTEN_CHARACTERS && event !== value.events.at(-1)) continue
+      for (const stored of value.texts) {
+        text += frameText({ id: stored.cursor, data: storedText(stored) })
+        if (text.length < WRITTEN_CHARACTERS && stored !== value.texts.at(-1)) continue
         outlet.write(text)
         text = ''
-        cursor = event.cursor
+        cursor = stored.cursor
         if (outlet.waiting <= limits.streamBufferBytes) continue
         if (await outlet.drained(timeouts.slowClientMs)) continue
         outlet.end(droppedText(limits.streamBufferBytes))
