@@ -16,7 +16,6 @@ export function storedEventText(event: StoredEvent): string {
  * extension of the event has that name.
  */
 export function storedText(stored: StoredText): string {
-  const body = encodeStored(stored.body, stored)
-  if (stored.extensions?.['topic'] !== undefined) return body
-  return `{"topic":${JSON.stringify(stored.topic)},${body.slice(1)}`
+  const hasTopic = stored.extensions?.['topic'] !== undefined
+  return encodeStored(stored.body, hasTopic ? { ...stored, topic: undefined } : stored)
 }

@@ -8,7 +8,7 @@ import { sqlite } from '@millrace/sqlite'
 import { afterAll, describe, expect, test } from 'vitest'
 import { decodeEvent } from '@millrace/core/contract'
 import { z } from 'zod'
-import { frameText } from '../src/stream/frame.ts'
+import { eventFrameText, frameText } from '../src/stream/frame.ts'
 import { createMetricsReader } from './metrics-reader.ts'
 import { cloudEvent, post, serving, until } from './serving.ts'
 import { openStream, type SseClient } from './sse-client.ts'
@@ -272,6 +272,17 @@ describe('53: what events hold cannot forge frames', () => {
       'event: ab\nid: cid: d\ndata: e\ndata: f\ndata: g\ndata: h\n\n',
     )
   })
+
+  test.each(['\n', '\r', '\r\n'])(
+    'a body that somebody has stored in several lines stays inside one frame (%j)',
+    (end) => {
+      const place = { topic: 'order', partition: 1, position: '0042', recordedAt: '2026-01-31T12:00:01.000Z' }
+      const body = ['{"id":"1",', '', '"type":"t"}'].join(end)
+      expect(eventFrameText({ ...place, body, extensions: undefined, cursor: 'c' })).toBe(
+        'id: c\ndata: {"topic":"order","recordedtime":"2026-01-31T12:00:01.000Z","partition":"1","position":"0042","id":"1",\ndata: \ndata: "type":"t"}\n\n',
+      )
+    },
+  )
 })
 
 test('a quiet stream shows signs of life that move the client forward', async () => {

@@ -27,15 +27,18 @@ export function encodeBatch(events: readonly EventMessage[], limits: Limits = DE
   return body
 }
 
+/** The place where an engine holds an event; of the topic only where it is to be told. */
+export type ToldPlace = Pick<EventPosition, 'recordedAt' | 'partition' | 'position'> & {
+  readonly topic?: string | undefined
+}
+
 /**
- * A body of `encodeEvent` with the place where an engine holds it, as the attributes `recordedtime`, `partition` and
+ * A body of `encodeEvent` with the place where an engine holds it, as the attributes `topic`, `recordedtime`, `partition` and
  * `position`. The body is not parsed.
  */
-export function encodeStored(
-  body: string,
-  place: Pick<EventPosition, 'recordedAt' | 'partition' | 'position'>,
-): string {
-  return `{"recordedtime":"${place.recordedAt}","partition":"${place.partition}","position":${JSON.stringify(place.position)},${body.slice(1)}`
+export function encodeStored(body: string, { topic, recordedAt, partition, position }: ToldPlace): string {
+  const first = topic === undefined ? '' : `"topic":${JSON.stringify(topic)},`
+  return `{${first}"recordedtime":"${recordedAt}","partition":"${partition}","position":${JSON.stringify(position)},${body.slice(1)}`
 }
 
 /**
@@ -45,10 +48,14 @@ export function encodeStored(
  * belong to the engine and are left out.
  */
 export function decodeEvent(body: string | object, options: DecodeOptions = {}): EventMessage {
+  if (typeof body !== 'string') return decodeParsed(body, 'wire', options)
+  if (options.trusted !== true) checkBodyLength(body, options.limits ?? DEFAULT_LIMITS)
+  return decodeParsed(parseJson(body), originOf(body), options)
+}
+
+function decodeParsed(event: unknown, origin: JsonOrigin, options: DecodeOptions): EventMessage {
   try {
-    if (typeof body !== 'string') return decodeAttributes(body, 'wire', options)
-    if (options.trusted !== true) checkBodyLength(body, options.limits ?? DEFAULT_LIMITS)
-    return decodeAttributes(parseJson(body), originOf(body), options)
+    return decodeAttributes(event, origin, options)
   } catch (error) {
     if (isMillraceError(error)) throw error
     throw new MillraceError('event_malformed', 'The event threw when it was read. Give CloudEvents JSON.', {
@@ -70,11 +77,12 @@ export function decodeBatch(body: string | readonly unknown[], options: DecodeOp
   const limits = options.limits ?? DEFAULT_LIMITS
   if (typeof body === 'string') checkBatchBytes(body, limits)
   const items: unknown = typeof body === 'string' ? parseJson(body) : body
+  const origin = typeof body === 'string' ? originOf(body) : 'wire'
   if (!Array.isArray(items)) throw new MillraceError('event_malformed', 'A batch must be a JSON array of CloudEvents.')
   checkBatchSize(items.length, limits)
   return items.map((item: unknown): DecodedItem => {
     try {
-      return { event: decodeEvent(item as object, options) }
+      return { event: decodeParsed(item, origin, options) }
     } catch (error) {
       return { error: error as MillraceError }
     }

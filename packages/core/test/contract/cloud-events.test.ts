@@ -273,6 +273,22 @@ describe('batches', () => {
     expect(decodeBatch('[]')).toEqual([])
   })
 
+  it.each([
+    ['"\\ud800"', 'event_not_json'],
+    ['"\ud800"', 'event_not_json'],
+    ['{"\\udc00":1}', 'event_not_json'],
+    ['{"a":{"__proto__":1}}', 'event_forbidden_key'],
+    [`${'['.repeat(200)}${']'.repeat(200)}`, 'limit_exceeded'],
+    ['-0', undefined],
+    ['{"toJSON":1}', undefined],
+  ])('are as strict as single events, with data such as %s', (data, code) => {
+    const body = JSON.stringify(least).replace(/}$/, `,"data":${data}}`)
+    const items = decodeBatch(`[${JSON.stringify(least)},${body}]`)
+    expect(items.map((item) => item.error?.code)).toEqual([undefined, code])
+    if (code === undefined) expect(items[1]?.event).toEqual(decodeEvent(body))
+    else expect(items[1]?.error?.message).toBe(failure(() => decodeEvent(body)).message)
+  })
+
   it('are bounded', () => {
     const small = { ...DEFAULT_LIMITS, batchEvents: 2, batchBytes: 400 }
     expect(failure(() => decodeBatch([least, least, least], { limits: small }))).toMatchObject({

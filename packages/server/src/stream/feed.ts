@@ -1,8 +1,7 @@
 import { isMillraceError, type FollowedChunk, type Runtime } from '@millrace/core'
 import type { ServerLimits, ServerTimeouts } from '../options.ts'
 import { asMillraceError, problemOf } from '../problem.ts'
-import { storedText } from '../stored-event.ts'
-import { frameText, heartbeatText } from './frame.ts'
+import { eventFrameText, frameText, heartbeatText } from './frame.ts'
 import type { Outlet } from './outlet.ts'
 
 /** What a feed runs with. */
@@ -37,7 +36,7 @@ export async function runFeed(
       if (!value.recovered) outlet.write(beginText(value))
       let text = ''
       for (const stored of value.texts) {
-        text += frameText({ id: stored.cursor, data: storedText(stored) })
+        text += eventFrameText(stored)
         if (text.length < WRITTEN_CHARACTERS && stored !== value.texts.at(-1)) continue
         outlet.write(text)
         text = ''

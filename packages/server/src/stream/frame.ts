@@ -1,3 +1,6 @@
+import type { FollowedText } from '@millrace/core'
+import { storedText } from '../stored-event.ts'
+
 const LINE_BREAK = /\r\n|\r|\n/
 const FORBIDDEN_IN_FIELD = /[\r\n\0]/g
 
@@ -19,6 +22,16 @@ export function frameText({ event, id, data }: Frame): string {
     else for (const line of data.split(LINE_BREAK)) text += `data: ${line}\n`
   }
   return `${text}\n`
+}
+
+/**
+ * The frame of an event. All but the body is known to be without line breaks: what is put together is not made one text to look for them, which
+ * costs more than the looking.
+ */
+export function eventFrameText(stored: FollowedText): string {
+  const data = storedText(stored)
+  if (hasLineBreak(stored.body)) return frameText({ id: stored.cursor, data })
+  return `id: ${stored.cursor}\ndata: ${data}\n\n`
 }
 
 /** A sign of life that clients ignore, except for the place that it moves them to. */
