@@ -108,6 +108,26 @@ describe.each(engines)('GET /v1/stream on %s', (_name, engine) => {
   })
 })
 
+test('resumes a stream of many topics, whose cursor is long, by the header and by the parameter', async () => {
+  await using app = await serving()
+  const types = Array.from({ length: 30 }, (_, at) => `topic${at}.seen`)
+  for (const type of types) {
+    await app.millrace.publishBatch(
+      Array.from({ length: 70 }, (_, at) => event(`${type}-${at}`, { type, partitionkey: `${at}` })),
+    )
+  }
+  const client = await openStream(app.url, '?from=earliest')
+  await ids(client, 2_100)
+  const cursor = client.lastId ?? ''
+  client.close()
+  expect(cursor.length).toBeGreaterThan(4_096)
+  await app.millrace.publish(event('next'))
+  for (const again of [await openStream(app.url, '', cursor), await openStream(app.url, `?from=${cursor}`)]) {
+    expect(await ids(again, 1)).toEqual(['next'])
+    again.close()
+  }
+})
+
 test('filters by topics, types and channels', async () => {
   await using app = await serving()
   await app.millrace.publishBatch([event('order'), event('page', { type: 'page.viewed' })])

@@ -21,7 +21,7 @@ const MOST_CHARACTERS = 64 * 1024
 export function encodeCursor(cursor: Cursor): string {
   const topics = Object.entries(cursor.topics).map(([topic, places]) => [
     topic,
-    ...places.flatMap(({ partition, position }) => [partition, position]),
+    ...places.flatMap(({ partition, position }) => [partition, withoutZeros(position)]),
   ])
   return toBase64Url(`[${JSON.stringify(topics)}${endOf(cursor)}]`)
 }
@@ -50,7 +50,7 @@ export function createMovingPlaces(topic: string, start: readonly PartitionPosit
       places.set(partition, position)
       const part = partOf.get(partition) ?? parts.length
       partOf.set(partition, part)
-      parts[part] = pieceOf(`,${partition},${asciiJson(position)}`)
+      parts[part] = pieceOf(`,${partition},${asciiJson(withoutZeros(position))}`)
       if (part === moved) return
       moved = part
       before = parts.slice(0, part).join('')
@@ -119,11 +119,25 @@ function topicEntry(entry: unknown, text: string): [string, PartitionPosition[]]
   for (let at = 1; at + 1 < entry.length; at += 2) {
     const partition: unknown = entry[at]
     const position: unknown = entry[at + 1]
-    if (!Number.isSafeInteger(partition) || typeof position !== 'string' || !/^[0-9A-Za-z-]{1,64}$/.test(position))
+    if (!Number.isSafeInteger(partition) || typeof position !== 'string' || !POSITION.test(position))
       throw invalid(text)
-    places.push({ partition: Number(partition), position })
+    places.push({ partition: Number(partition), position: withZeros(position) })
   }
   return [entry[0], places]
+}
+
+/** A position, or the end of one whose zeros have been left out. */
+const POSITION = /^(?:[0-9A-Za-z-]{1,64}|~[0-9A-Za-z-]{0,15})$/
+/** How wide positions are where they are numbers. */
+const WIDTH = 16
+
+/** Leading zeros would be most of a cursor, which goes over the wire with each event of a stream. */
+function withoutZeros(position: string): string {
+  return position.length === WIDTH && position.startsWith('0') ? position.replace(/^0+/, '~') : position
+}
+
+function withZeros(position: string): string {
+  return position.startsWith('~') ? position.slice(1).padStart(WIDTH, '0') : position
 }
 
 function parse(text: string): unknown {

@@ -1,7 +1,8 @@
 import { MillraceError } from '@millrace/core'
 import { timeOf } from './time.ts'
 
-const LONGEST_VALUE = 4_096
+/** As long as a whole URL may be by default: the cursor of a reading of many topics is long. */
+const LONGEST_VALUE = 8_192
 
 /** The parameters of a request, read by name and kind. Each throws `request_invalid` with the name as the path. */
 export interface Query {

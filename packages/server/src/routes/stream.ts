@@ -16,8 +16,6 @@ const STREAM_HEADERS: Readonly<Record<string, string>> = {
   'x-accel-buffering': 'no',
 }
 
-const LONGEST_CURSOR = 4_096
-
 /** `GET /v1/stream`: events as they are stored, as server-sent events, resumable from the log. */
 export function streamRoutes(services: Services): readonly Route[] {
   return [{ method: 'GET', path: '/v1/stream', handle: (context) => openStream(context, services) }]
@@ -84,10 +82,5 @@ function startOf(lastEventId: string | null, from: string | undefined): NonNulla
   const start = lastEventId === null || lastEventId === '' ? from : lastEventId
   if (start === undefined || start === 'latest') return 'latest'
   if (start === 'earliest') return 'earliest'
-  if (start.length > LONGEST_CURSOR) {
-    throw new MillraceError('position_invalid', `The cursor is longer than ${LONGEST_CURSOR} characters.`, {
-      path: 'from',
-    })
-  }
   return start === from && looksLikeTime(start) ? timeOf(start, 'from') : { cursor: start }
 }
