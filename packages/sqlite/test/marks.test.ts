@@ -108,7 +108,7 @@ test('what a consumer says is marked is in the file, also where the file was loc
   const driver = await quick(path)
   const { consumer, highs } = await claimAll(driver, path)
   await driver.transport.publish(records(0, 399))
-  const other = new DatabaseSync(path)
+  const other = new DatabaseSync(path, { timeout: 30_000 })
   atEnd(() => other.close())
   for (let round = 0; round < 4; round += 1) {
     if (round === 1) other.exec('BEGIN IMMEDIATE')
