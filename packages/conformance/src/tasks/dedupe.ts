@@ -12,6 +12,8 @@ export const taskDedupeProperties: readonly Property[] = [
   { id: '55 a dedupe key lets one task in within its window', needs: ['tasks'], run: untilWindow },
   { id: '55 replace gives the holder the new body, head start and expiry', needs: ['tasks'], run: replace },
   { id: '55 debounce begins the delay anew', needs: ['tasks'], run: debounce },
+  { id: '55 debounce to now leaves a task the token of its key', needs: ['tasks'], run: debounceKeepsToken },
+  { id: '55 debounce to now is before what comes in the same call', needs: ['tasks'], run: debounceBeforeNew },
   { id: '55 replace adds a task when the holder runs', needs: ['tasks'], run: replaceRunning },
   { id: '55 of many that add at once under a dedupe key, one does', needs: ['tasks', 'secondProcess'], run: race },
 ]
@@ -135,6 +137,38 @@ async function debounce({ open }: Context): Promise<void> {
   await refused(bench, ready, { dedupe: dedupe({ mode, key: 'r' }), delayMs: 0, body: '"last"' })
   const task = only(await claim())
   assert.deepEqual([task.id, task.body, task.starts], [ready, '"last"', 1])
+}
+
+async function debounceKeepsToken({ open }: Context): Promise<void> {
+  const bench = taskBench(await open())
+  for (const [queue, order] of [
+    ['in order', true],
+    ['by rank', false],
+  ] as const) {
+    await bench.put(queue, { key: { order, rate: { limit: 1, perMs: HOUR } } })
+    const wish = { queue, key: 'k', dedupe: dedupe({ mode: 'debounce' }) }
+    const id = await bench.add(wish)
+    await refused(bench, id, wish)
+    assert.deepEqual(await bench.states([id]), ['ready'], 'its token is still there')
+    assert.deepEqual(idsOf(await bench.claim({ queue })), [id])
+  }
+}
+
+/** Equal ranks go in the order of adding, also of a task that begins anew at the time at which others are added. */
+async function debounceBeforeNew({ open }: Context): Promise<void> {
+  const bench = taskBench(await open())
+  const { add, claim, put, states, tasks } = bench
+  await put('q', { key: { rate: { limit: 1, perMs: HOUR } } })
+  for (const key of ['before', 'after']) {
+    await add({ key })
+    assert.equal((await claim()).length, 1)
+    const wish = { key, dedupe: dedupe({ key, mode: 'debounce' }) }
+    const holder = await add(wish)
+    assert.deepEqual(await states([holder]), ['delayed'], 'it is held for its rate')
+    const [again, fresh] = [newTask(wish), newTask({ key })]
+    await tasks.enqueue(key === 'before' ? [again, fresh] : [fresh, again])
+    assert.deepEqual(await states([holder, fresh.id]), ['delayed', 'waiting'])
+  }
 }
 
 async function replaceRunning({ open }: Context): Promise<void> {

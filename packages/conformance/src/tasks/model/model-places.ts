@@ -43,7 +43,7 @@ function mayHavePlace(model: TaskModel, task: ModelTask): boolean {
 function takeToken(model: TaskModel, task: ModelTask): void {
   const { settings, keyStarts } = queueOf(model, task)
   const { rate } = settings.key
-  const ready = ofKey(model, task).filter(({ state }) => state === 'ready').length
+  const ready = ofKey(model, task).filter((each) => each !== task && each.state === 'ready').length
   const tokens = rate === undefined ? Infinity : rate.limit - (keyStarts.get(task.task.key ?? '') ?? 0)
   if (task.crashes > 0) task.state = 'suspect'
   else if (tokens < ready + 1) [task.state, task.delayedBy] = ['delayed', 'rate']

@@ -17,16 +17,26 @@ export async function stampAdded(
     readonly before: ReadonlySet<string>
   },
 ): Promise<void> {
-  const rows = await bench.tasks.get(outcomes.map(({ id }) => id))
-  const addedAt = new Map(rows.map((row) => [row.id, row.addedAt]))
+  const rows = new Map((await bench.tasks.get(outcomes.map(({ id }) => id))).map((row) => [row.id, row]))
+  const timeOfCall = new Map<string, number>()
+  const held: ModelTask[] = []
   for (const [at, { id, outcome }] of outcomes.entries()) {
     const wanted = operation.tasks[at]
     const task = find(model, id)
-    if (wanted === undefined || task === undefined) continue
-    if (outcome === 'duplicate') {
-      if (wanted.dedupe?.mode === 'debounce') task.time = await dueNow(bench, task)
-    } else if (!before.has(id)) task.time = turnOf(model, task, addedAt.get(id) ?? 0)
+    const row = rows.get(id)
+    if (wanted === undefined || task === undefined || row === undefined) continue
+    if (outcome !== 'duplicate') {
+      if (before.has(id)) continue
+      timeOfCall.set(row.queue, row.addedAt)
+      task.time = turnOf(model, task, row.addedAt)
+    } else if (wanted.dedupe?.mode === 'debounce' && row.delayedBy === 'rate') held.push(task)
+    else if (wanted.dedupe?.mode === 'debounce') {
+      timeOfCall.set(row.queue, row.dueAt - wanted.delayMs)
+      task.time = row.dueAt
+    }
   }
+  // All of a call come at one time. The row of a task that is held for its rate does not show it, those of others of its queue do.
+  for (const task of held) task.time = timeOfCall.get(task.task.queue) ?? (await timeByNow(bench))
 }
 
 /** Gives what was changed the time that the engine gave it. */
@@ -54,7 +64,11 @@ function turnOf(model: TaskModel, { task }: ModelTask, addedAt: number): number 
 /** When a task is due; of one that is held for its rate, which shows the time of its token, the time that was now. */
 async function dueNow(bench: TaskBench, { task }: ModelTask): Promise<number> {
   const { dueAt, delayedBy } = await bench.row(task.id)
-  if (delayedBy !== 'rate') return dueAt
+  return delayedBy === 'rate' ? timeByNow(bench) : dueAt
+}
+
+/** A time after the last operation and before the next. */
+async function timeByNow(bench: TaskBench): Promise<number> {
   await passing(2)
   const id = await bench.add({ queue: 'clock', delayMs: 1_000_000 })
   return (await bench.row(id)).addedAt - 1
