@@ -30,7 +30,7 @@ export async function sqliteEngine(): Promise<BenchEngine> {
     limit: {
       contender: 'bare-sqlite',
       about:
-        'node:sqlite in one thread: inserts of 500 a transaction, unique ids; reads of 1,000, JSON.parse, one insert a read',
+        'node:sqlite in one thread: inserts of 500 a transaction, unique ids; reads of 1,000, JSON.parse, one insert a read; latency: in a thread of its own, one insert and one read',
     },
     peers: [
       bullmq,
