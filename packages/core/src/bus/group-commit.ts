@@ -54,6 +54,8 @@ const SMALL_FLUSHES = { records: 250, inFlight: 4 }
 const MOST_CHARACTERS = 1024 * 1024
 /** From so many on, what waits while nothing is in flight goes out in two halves where that pays: we prepare the one while the engine stores the other. */
 const WORTH_HALVING = 128
+/** What waits and is no less than this is worth a flush of its own. */
+const MUCH = 64
 
 /**
  * Group commit without a linger: what is added while flushes are in flight goes out together with the next one. A sending that gets no answer is
@@ -94,7 +96,7 @@ export function createGroupCommit<Item extends Timed>({
     if (scheduled || underWay.length >= flushes().inFlight || waiting() === 0) return
     scheduled = true
     if (hasPumped) runtime.defer(pump)
-    else runtime.afterPromises(pump)
+    else runtime.afterPromises(() => (waiting() < MUCH ? runtime.defer(pump) : pump()))
   }
 
   function waiting(): number {
@@ -102,8 +104,9 @@ export function createGroupCommit<Item extends Timed>({
   }
 
   /**
-   * Once in each turn of the event loop without waiting for it to come round: answers that have arrived meanwhile would be heard first, and while those who
-   * waited for them publish more, the engine would have nothing to do. Only once, since an engine that answers at once would keep the loop from coming round.
+   * Little goes out when the event loop comes round, with what else arrives until then. Much does not wait for that, once in each turn: answers that have
+   * arrived would be heard first, and while those who waited for them publish more, the engine would have nothing to do. Only once, since an engine that
+   * answers at once would keep the loop from coming round.
    */
   function pump(): void {
     scheduled = false
