@@ -14,6 +14,7 @@ export const taskDedupeProperties: readonly Property[] = [
   { id: '55 debounce begins the delay anew', needs: ['tasks'], run: debounce },
   { id: '55 debounce to now leaves a task the token of its key', needs: ['tasks'], run: debounceKeepsToken },
   { id: '55 debounce to now is before what comes in the same call', needs: ['tasks'], run: debounceBeforeNew },
+  { id: '55 debounce to now keeps the order of a key within a call', needs: ['tasks'], run: debounceBeforeNewInOrder },
   { id: '55 replace adds a task when the holder runs', needs: ['tasks'], run: replaceRunning },
   { id: '55 of many that add at once under a dedupe key, one does', needs: ['tasks', 'secondProcess'], run: race },
 ]
@@ -152,6 +153,17 @@ async function debounceKeepsToken({ open }: Context): Promise<void> {
     assert.deepEqual(await bench.states([id]), ['ready'], 'its token is still there')
     assert.deepEqual(idsOf(await bench.claim({ queue })), [id])
   }
+}
+
+/** A key in order begins with what was added first, also where a debounce lets that come only behind another of the same call. */
+async function debounceBeforeNewInOrder({ open }: Context): Promise<void> {
+  const { put, states, tasks, add } = taskBench(await open())
+  await put('q', { key: { order: true } })
+  const wish = { key: 'k', dedupe: dedupe({ mode: 'debounce' }) }
+  const holder = await add({ ...wish, delayMs: HOUR })
+  const fresh = newTask({ key: 'k' })
+  await tasks.enqueue([fresh, newTask(wish)])
+  assert.deepEqual(await states([holder, fresh.id]), ['ready', 'waiting'])
 }
 
 /** Equal ranks go in the order of adding, also of a task that begins anew at the time at which others are added. */

@@ -107,8 +107,9 @@ function addAll(
   { now, hasRoom }: { readonly now: number; readonly hasRoom: boolean },
 ): OddOne[] {
   const odd: OddOne[] = []
-  const fresh = new Map<KeyState, KeyedTask[]>()
   const tasks = batch.ids.map((_, index) => taskAt(batch, index))
+  // One that is debounced may be due now and before those that are added: who comes first is known when all have come.
+  const fresh = tasks.some(({ dedupe }) => dedupe?.mode === 'debounce') ? undefined : new Map<KeyState, KeyedTask[]>()
   const isThere = (id: string): boolean => state.sql.get('SELECT 1 FROM tasks WHERE id = ?', id) !== undefined
   const isNew = (task: NewTask): boolean => !isThere(task.id) && !isDedupeHeld(state, task, now)
   const refused = hasRoom ? undefined : withoutRoom(tasks, { isNew, roomOf: (name) => roomOf(state, name) })
@@ -129,8 +130,8 @@ function addAll(
 
 interface Adding {
   readonly now: number
-  /** Tasks of this call that have got a place of their key when they were added. */
-  readonly fresh: Map<KeyState, KeyedTask[]>
+  /** Tasks of this call that have got a place of their key when they were added; undefined where none does. */
+  readonly fresh: Map<KeyState, KeyedTask[]> | undefined
 }
 
 /** Adds one task; false when it is there already. */
@@ -144,7 +145,8 @@ function add(state: WriterState, queue: QueueState, task: NewTask, call: Adding)
   const rank = Math.max(due, turn) - headStartMs
   const turnInKey = queue.settings.key.order ? n : rank
   const places = key === undefined || children > 0 || delayMs > 0 ? undefined : state.tasks.keys.get(queue.id, key)
-  const placed = places !== undefined && placeAtOnce(state, queue, places, { fresh, turn: turnInKey })
+  const placed =
+    places !== undefined && fresh !== undefined && placeAtOnce(state, queue, places, { fresh, turn: turnInKey })
   const isReady = key === undefined || placed
   const initial = children > 0 ? BLOCKED : delayMs > 0 ? DELAYED : isReady ? READY : WAITING
   const added = state.sql.run(
