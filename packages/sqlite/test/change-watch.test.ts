@@ -35,7 +35,7 @@ test('the connection that writes is told of what others commit, not of its own c
   expect(told).toEqual([['order']])
 })
 
-test('after a hint, and after what was seen, it looks for as long as a sync may take', async () => {
+test('after a hint, and after what was seen, it looks ever more seldom, until the slow look is as near', async () => {
   const { path, own, other } = await twoConnections()
   const told: (readonly string[])[] = []
   const pollEveryMs = 1_000_000
@@ -54,15 +54,16 @@ test('after a hint, and after what was seen, it looks for as long as a sync may 
   watch.count({ topic: 'order', by: 1 })
   other.exec(ADD_EVENTS)
   await until(() => next !== undefined)
-  let looked = 0
+  const distances: number[] = []
   while (next !== undefined) {
     const { run, ms } = next
-    looked += ms
+    distances.push(ms)
     next = undefined
     run()
   }
   expect(told).toEqual([['order']])
-  expect(looked).toBeGreaterThan(500)
+  const doubled = Array.from({ length: 20 }, (_, power) => 2 ** power)
+  expect(distances.slice(-22)).toEqual([0, 1, ...doubled])
 })
 
 test('what standing brings to a fetch that has been given up is there for the next one, and marked', async () => {

@@ -2,13 +2,13 @@ import { expect, test } from 'vitest'
 import { startChild } from './child.ts'
 import { connected, record, records, scratchFile } from './scratch.ts'
 
-/** Long enough that only the watch of the file can have woken whoever waited. */
-const POLL_NEVER_MS = 3_600_000
+/** Longer than a test may take: whoever waited was woken by the watch of the file. */
+const NEVER_MS = 3_600_000
 
 test('a commit of one process wakes the fetch and the read of another', async () => {
   const path = scratchFile()
-  const driver = await connected({ path, pollEveryMs: POLL_NEVER_MS })
-  const other = startChild('worker.ts', [JSON.stringify({ path, pollEveryMs: POLL_NEVER_MS })])
+  const driver = await connected({ path, pollEveryMs: NEVER_MS })
+  const other = startChild('worker.ts', [JSON.stringify({ path, pollEveryMs: NEVER_MS })])
   expect(await other.line()).toBe('ready')
 
   other.send('watch')
@@ -19,7 +19,7 @@ test('a commit of one process wakes the fetch and the read of another', async ()
   const waiting = driver.transport.read({
     topic: 'order',
     limit: 10,
-    waitMs: 120_000,
+    waitMs: NEVER_MS,
     after: [{ partition: 1, position: '0000000000000001' }],
   })
   await driver.transport.list()

@@ -29,9 +29,9 @@ export interface GroupMemberOptions {
   readonly onClaimed: (claimed: ClaimedPartition) => Promise<void>
   /**
    * The partition is to go to somebody else: resolves when its progress is stored, and nothing of it runs or the time
-   * for that is up; true when nothing runs.
+   * for that is up; `clean` when nothing runs, `lost` when the lease is not held any more and there is nothing to give.
    */
-  readonly drain: (lease: PartitionLease) => Promise<boolean>
+  readonly drain: (lease: PartitionLease) => Promise<'clean' | 'unclean' | 'lost'>
   readonly onLost: (lease: PartitionLease) => void
   /** Partitions that this member holds now. */
   readonly held: () => readonly PartitionLease[]
@@ -79,6 +79,8 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
     let failures = 0
     while (!stopping.signal.aborted) {
       let restMs = QUICK_LOOK_MS
+      // Whoever asks for a look while one is under way gets another: this one may have read before.
+      look = new AbortController()
       try {
         restMs = await tick()
         failures = 0
@@ -88,7 +90,6 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
         if (failures++ === 0) options.onError(error)
         restMs = QUICK_LOOK_MS * Math.min(10, failures + 1)
       }
-      look = new AbortController()
       if (stopping.signal.aborted) return
       await wait(runtime, restMs, look.signal)
     }
@@ -97,6 +98,7 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
   /** One look and what follows from it; the milliseconds until another look is due. */
   async function tick(): Promise<number> {
     const lookedAt = runtime.monotonic()
+    const inHandBefore = inHand()
     let view = await leases.observe(group)
     const epoch = await settleFilter(view)
     if (joinedEpoch !== epoch || !view.members.some((other) => other.member === member)) {
@@ -108,7 +110,7 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
       view = await leases.observe(group)
     }
     confirm(view, lookedAt)
-    const abandoned = await giveBackAbandoned(view)
+    const abandoned = await giveBackAbandoned(view, inHandBefore)
     const seen = watch.look(view.members, runtime.monotonic())
     // Whoever looks lives: after a stop of the process its own count may not have moved yet.
     const living = new Set([...seen.living, member])
@@ -134,16 +136,22 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
     return unsettled ? QUICK_LOOK_MS : Math.min(leaseMs * LOOK_LEASES, Math.max(seen.dueInMs, QUICK_LOOK_MS))
   }
 
-  /** A claim or a hand-over whose answer was lost leaves partitions that are ours and that nobody works on. */
-  async function giveBackAbandoned(view: GroupView): Promise<boolean> {
-    const held = new Set(options.held().map(placeOf))
-    const abandoned = view.partitions.filter(
-      (lease) => lease.owner === member && !held.has(placeOf(lease)) && !draining.has(placeOf(lease)),
-    )
+  /**
+   * A claim or a hand-over whose answer was lost leaves partitions that are ours and that nobody works on. What was in hand when
+   * the look began may have been lost since: the view is older than that, and its handlers may still run.
+   */
+  async function giveBackAbandoned(view: GroupView, inHandBefore: ReadonlySet<string>): Promise<boolean> {
+    const known = new Set([...inHandBefore, ...inHand()])
+    const abandoned = view.partitions.filter((lease) => lease.owner === member && !known.has(placeOf(lease)))
     for (const { topic, partition, token } of abandoned) {
       await leases.giveBack({ group, topic, partition, token, clean: false })
     }
     return abandoned.length > 0
+  }
+
+  /** The places of all partitions that somebody works on here, or that are just given back. */
+  function inHand(): Set<string> {
+    return new Set([...options.held().map(placeOf), ...draining])
   }
 
   function heldCount(view: GroupView): number {
@@ -213,8 +221,10 @@ export function createGroupMember(options: GroupMemberOptions): GroupMember {
     if (draining.has(place)) return
     draining.add(place)
     try {
-      const clean = await options.drain(lease)
-      await leases.giveBack({ group, topic: lease.topic, partition: lease.partition, token: lease.token, clean })
+      const end = await options.drain(lease)
+      if (end === 'lost') return
+      const { topic, partition, token } = lease
+      await leases.giveBack({ group, topic, partition, token, clean: end === 'clean' })
     } catch (error) {
       if (!isMillraceError(error, 'closed')) options.onError(error)
     } finally {

@@ -221,18 +221,18 @@ export function createSubscriptionRun(setup: SubscriptionRunOptions): Subscripti
     flow.drop(run)
   }
 
-  async function drain(lease: PartitionLease): Promise<boolean> {
+  async function drain(lease: PartitionLease): Promise<'clean' | 'unclean' | 'lost'> {
     const run = runOf(lease)
-    if (run === undefined || run.state !== 'active') return false
+    if (run === undefined || run.state !== 'active') return 'lost'
     run.state = 'draining'
     await flow.whenIdle(() => [run], options.drainMs)
     run.dirty = true
     await topicRuns.get(run.topic)?.committer.flush()
-    // A lease that was lost meanwhile stores no progress any more: what was handled last may not be in it.
-    const clean = leases.has(run) && isIdle(run)
+    if (!leases.has(run)) return 'lost'
+    const isClean = isIdle(run)
     forget(run)
     incident('partition-released', run)
-    return clean
+    return isClean ? 'clean' : 'unclean'
   }
 
   function* allPartitions(): Iterable<PartitionRun> {

@@ -7,8 +7,8 @@ import { OrderPlaced } from './order-placed.ts'
 
 interface Watched {
   readonly engine: Engine
-  /** What was given back, each with whether it was said to be clean. */
-  readonly givenBack: { readonly partition: number; readonly clean: boolean }[]
+  /** The tokens under which partitions were given back. */
+  readonly givenBack: number[]
   /** From now on progress is not stored, until `fail` ends the calls under way. */
   hold(): void
   fail(): void
@@ -50,7 +50,7 @@ function watched(source: Engine): Watched {
             leases: {
               ...leases,
               async giveBack(lease) {
-                givenBack.push({ partition: lease.partition, clean: lease.clean })
+                givenBack.push(lease.token)
                 return leases.giveBack(lease)
               },
             },
@@ -61,7 +61,7 @@ function watched(source: Engine): Watched {
   }
 }
 
-test('a partition that was lost while it was handed over is not said to be clean', async () => {
+test('a partition that was lost while it was handed over is not given back', async () => {
   const runtime = testRuntime(3)
   const engine = memory()
   const first = watched(engine)
@@ -80,12 +80,17 @@ test('a partition that was lost while it was handed over is not said to be clean
   await runtime.advance(4_000)
   // The first is asked for a partition and waits for its progress to be stored; then somebody holds it for dead.
   expect(first.givenBack).toEqual([])
-  const { members, partitions } = await driver.stores.leases.observe('g')
+  const { leases } = driver.stores
+  const { members, partitions } = await leases.observe('g')
   const owner = partitions[0]?.owner ?? ''
   const count = members.find(({ member }) => member === owner)?.count ?? -1
-  await driver.stores.leases.expel(owner, count)
+  await leases.expel(owner, count)
   await runtime.advance(4_000)
   first.fail()
-  await runtime.advanceUntil(() => first.givenBack.length > 0)
-  expect(first.givenBack.map(({ clean }) => clean)).not.toContain(true)
+  await runtime.advance(20_000)
+  const after = await leases.observe('g')
+  expect(after.partitions.map(({ owner: of }) => of)).not.toContain(undefined)
+  const lostTokens = partitions.map(({ token }) => token)
+  expect(after.partitions.filter(({ token }) => lostTokens.includes(token))).toEqual([])
+  expect(first.givenBack.filter((token) => lostTokens.includes(token))).toEqual([])
 })

@@ -5,9 +5,9 @@ import type { Host } from './host.ts'
 
 /**
  * The file watch fires before the commit is visible, which is when the disk has synced it: so after a hint, and after what was
- * seen, we look again at these distances, in milliseconds, and no longer: a hint that nothing follows is a commit of something else.
+ * seen, we look again at these distances, in milliseconds, each twice as long as the one before, until the slow look is as near.
  */
-const LOOK_AGAIN_MS = [0, 1, 1, 2, 4, 8, 16, 32, 64, 128, 256]
+const LOOK_AGAIN_MS = [0, 1, 1]
 /** The least time between two looks while hints keep coming, in milliseconds. */
 const LEAST_BETWEEN_MS = 2
 /** How often to look without threads, where no file is watched, in milliseconds. */
@@ -43,6 +43,7 @@ export function createChangeWatch(host: Host, sql: Statements): ChangeWatch {
   let again: Timer | undefined
   /** How long the next look is put off, in milliseconds. */
   let rests = 0
+  /** Looks in vain since the last hint, or since something was seen. */
   let looks = 0
   let lookedAt = 0
   let stopWatching: (() => void) | undefined
@@ -100,8 +101,8 @@ export function createChangeWatch(host: Host, sql: Statements): ChangeWatch {
     again = host.setTimer(() => {
       again = undefined
       looks = look() ? 0 : looks + 1
-      const next = LOOK_AGAIN_MS[looks]
-      if (next !== undefined) lookSoon(next)
+      const next = LOOK_AGAIN_MS[looks] ?? rests * 2
+      if (next < settings.pollEveryMs) lookSoon(next)
     }, ms)
   }
 
