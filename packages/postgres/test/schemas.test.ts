@@ -5,6 +5,7 @@ import { createDatabase } from '../src/database/database.ts'
 import { migrate } from '../src/database/migrate.ts'
 import { postgres, workerRights } from '../src/index.ts'
 import { MIGRATIONS } from '../src/migrations/migrations.ts'
+import { encodeName } from '../src/name-codec.ts'
 import { settingsOf } from '../src/settings.ts'
 import { loggingRuntime, openDriver, recordOf, recordsOf } from './driver.ts'
 import { ask, freshSchema, hasPostgres, testServer } from './test-server.ts'
@@ -95,6 +96,25 @@ describe.skipIf(!hasPostgres)('schemas, roles and migrations', () => {
     expect(new Set(outcomes)).toEqual(new Set(['stored']))
     expect((await ask(url, `SELECT version FROM ${schema}.schema_version`))[0]?.['version']).toBe(next.length)
     await openDriver({ schema })
+  })
+
+  test('what was published before a change of the schema is known after it', async () => {
+    const { url } = await testServer()
+    const schema = freshSchema()
+    const settings = settingsOf({ url, schema })
+    const database = createDatabase(settings, await openPool(settings, {}), loggingRuntime())
+    onTestFinished(() => database.close())
+    await migrate(database, 'auto', MIGRATIONS.slice(0, 18))
+    await database.run('SELECT $S.create_topic_1($1, 1)', 't')
+    const { id, source, type, body } = recordOf('t')
+    const published = [id, encodeName(source), type, body]
+    await database.run(`SELECT $S.publish_one_1('t', 0, 0, $1, $2, $3, NULL, NULL, $4, '{}', '{}', '{}')`, ...published)
+    const { driver } = await openDriver({ schema })
+    const again = { ...recordOf('t'), id, source, type, body }
+    expect(await driver.transport.publish([again])).toMatchObject([
+      { outcome: 'duplicate', position: '0000000000000001' },
+    ])
+    expect(await driver.transport.publish([recordOf('t')])).toMatchObject([{ outcome: 'stored' }])
   })
 
   test('many that start at once migrate once', async () => {

@@ -95,6 +95,53 @@ describe.skipIf(!hasPostgres)('segments', () => {
     expect(await tables(url, schema)).not.toEqual(before)
   })
 
+  test.each([
+    ['few', 1],
+    ['many', 60],
+  ])('what is there is known, alone and in a batch, with %s tables', async (_, topics) => {
+    const { driver, url, schema } = await openDriver()
+    const { transport } = driver
+    for (let n = 0; n < topics; n += 1) await transport.ensureTopic(`t${n}`, { partitions: 2 })
+    expect(await tables(url, schema)).toHaveLength(topics)
+    const old = recordsOf('t0', 20, 2)
+    await transport.publish(old)
+    await ask(url, `SELECT ${schema}.rotate_1('t0', 1, 0)`)
+    const late = recordsOf('t0', 20, 2)
+    await transport.publish(late)
+    for (const record of [old[3], late[3]])
+      expect(await transport.publish(record === undefined ? [] : [record])).toMatchObject([{ outcome: 'duplicate' }])
+    const fresh = recordsOf('t0', 3, 2)
+    const outcomes = await transport.publish([...old.slice(0, 2), ...fresh, ...late.slice(0, 2)])
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual([
+      'duplicate',
+      'duplicate',
+      'stored',
+      'stored',
+      'stored',
+      'duplicate',
+      'duplicate',
+    ])
+    expect(await transport.publish([recordOf('t0')])).toMatchObject([{ outcome: 'stored' }])
+  })
+
+  test('a look for an id that was planned while the table was empty goes through the index', async () => {
+    const { driver, url, schema } = await openDriver()
+    await driver.transport.ensureTopic('t', { partitions: 1 })
+    const publish = (id: string): string =>
+      `SELECT ${schema}.publish_one_2('t', 0, 0, '${id}', '/s', 't', NULL, NULL, '{}', '{}', '{}', '{}')`
+    // In one session: what is planned by the first is used by the last.
+    const plan = await ask(
+      url,
+      `${publish('first')};
+       INSERT INTO ${schema}.events
+       SELECT e.segment, e.partition_id, n, e.recorded, 'id-' || n, e.source, e.type, NULL, NULL, e.body
+       FROM ${schema}.events e, generate_series(1000, 30000) n;
+       EXPLAIN (ANALYZE, BUFFERS) ${publish('last')}`,
+    )
+    const hits = /shared hit=(\d+)/.exec(plan.map((row) => String(row['QUERY PLAN'])).join(' '))?.[1]
+    expect(Number(hits)).toBeLessThan(300)
+  })
+
   test('the way to the events is by index, however many there are', async () => {
     const { driver, url, schema } = await openDriver()
     await driver.transport.ensureTopic('t', { partitions: 2 })

@@ -76,7 +76,7 @@ describe.skipIf(!hasPostgres)('a server in trouble', () => {
       const { transport } = driver
       await transport.ensureTopic('t', { partitions: 1 })
       const record = recordOf('t')
-      proxy.strike({ at: 'publish_one_1', does })
+      proxy.strike({ at: 'publish_one_2', does })
       const [outcome] = await transport.publish([record])
       expect(outcome).toMatchObject({ outcome: 'unknown', error: { code: 'engine_unreachable' } })
       await proxy.heal()

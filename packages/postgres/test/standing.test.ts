@@ -53,7 +53,7 @@ describe.skipIf(!hasPostgres)('a reader that waits at the end', () => {
     const publish = (after: string): Promise<readonly object[]> =>
       ask(
         url,
-        `SELECT ${schema}.publish_one_1('t', 0, 0, gen_random_uuid()::text, '/s', 't', NULL, NULL, '{}', '{g}', '{${String(place?.['token'])}}',
+        `SELECT ${schema}.publish_one_2('t', 0, 0, gen_random_uuid()::text, '/s', 't', NULL, NULL, '{}', '{g}', '{${String(place?.['token'])}}',
           '{${after}}') ->> 'marked' AS marked`,
       )
     expect(place?.['head']).not.toBe(place?.['read'])

@@ -44,7 +44,7 @@ function byTopic(records: readonly PublishRecord[]): [topic: string, places: num
   return [...topics]
 }
 
-/** What `publish_1` and `publish_one_1` say. */
+/** What `publish_1` and `publish_one_2` say. */
 interface PublishReply {
   readonly partitions: number
   /** The head of each partition before the batch. */
@@ -121,7 +121,7 @@ async function sendOne(connection: Connection, record: PublishRecord): Promise<P
   const places = connection.standing.at(topic, partition)
   const reply = await ask(
     connection,
-    'SELECT $S.publish_one_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS reply',
+    'SELECT $S.publish_one_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS reply',
     [
       topic,
       partition,

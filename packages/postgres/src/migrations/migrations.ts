@@ -15,7 +15,8 @@ import { laneFunctions } from './014-lane-functions.ts'
 import { tokens } from './015-tokens.ts'
 import { taskAdmission } from './016-task-admission.ts'
 import { queueStatuses } from './017-queue-statuses.ts'
-import { publishOne } from './018-publish-one.ts'
+import { publishOneEvent } from './018-publish-one.ts'
+import { plannedLook } from './019-planned-look.ts'
 
 /** One change of the schema; `$S` in its text stands for the quoted name of the schema. */
 export interface Migration {
@@ -46,5 +47,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { sql: tokens },
   { sql: taskAdmission },
   { sql: queueStatuses },
-  { sql: publishOne },
+  { sql: publishOneEvent },
+  { sql: plannedLook },
 ]
