@@ -8,6 +8,8 @@ import { readUrl } from './read-url.ts'
 import { createSentinelErrors } from './sentinel-error.ts'
 
 const LONGEST_PAUSE_MS = 2_000
+/** The library's own time limit, which makes a timer and a signal for each command: `Deadlines` has one timer for all. */
+const COMMAND_OPTIONS = { timeout: 0 }
 
 /** The link that the settings name, not connected yet. Throws `engine_url_invalid`, `config_invalid`. */
 export async function openLink(settings: Settings, runtime: Runtime): Promise<RedisLink> {
@@ -22,6 +24,7 @@ async function ownLink(settings: Settings, runtime: Runtime): Promise<RedisLink>
     RESP: 2 as const,
     disableOfflineQueue: true,
     disableClientInfo: true,
+    commandOptions: COMMAND_OPTIONS,
     ...place.credentials,
     socket: {
       connectTimeout: connectTimeoutMs,
@@ -43,6 +46,7 @@ async function ownLink(settings: Settings, runtime: Runtime): Promise<RedisLink>
         library.createCluster({
           rootNodes: place.nodes.map(({ host, port }) => ({ socket: { host, port } })),
           defaults: options(keepTrying),
+          commandOptions: COMMAND_OPTIONS,
         }),
       opened: ({ masters, replicas, pubSubNode }) =>
         Promise.allSettled([...masters, ...replicas, pubSubNode].map(async (node) => node?.connectPromise)),
@@ -60,6 +64,7 @@ async function ownLink(settings: Settings, runtime: Runtime): Promise<RedisLink>
           name: place.master,
           sentinelRootNodes: [...place.nodes],
           nodeClientOptions: options(keepTrying),
+          commandOptions: COMMAND_OPTIONS,
           RESP: 2,
         }),
       send: (client, args) => client.sendCommand(false, [...args]),
