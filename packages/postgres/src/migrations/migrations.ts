@@ -15,8 +15,8 @@ import { laneFunctions } from './014-lane-functions.ts'
 import { tokens } from './015-tokens.ts'
 import { taskAdmission } from './016-task-admission.ts'
 import { queueStatuses } from './017-queue-statuses.ts'
-import { publishOneEvent } from './018-publish-one.ts'
-import { plannedLook } from './019-planned-look.ts'
+import { publishOne } from './018-publish-one.ts'
+import { publishOnePlanned } from './019-publish-one-planned.ts'
 
 /** One change of the schema; `$S` in its text stands for the quoted name of the schema. */
 export interface Migration {
@@ -47,6 +47,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { sql: tokens },
   { sql: taskAdmission },
   { sql: queueStatuses },
-  { sql: publishOneEvent },
-  { sql: plannedLook },
+  { sql: publishOne },
+  { sql: publishOnePlanned },
 ]
