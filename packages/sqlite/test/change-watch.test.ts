@@ -7,6 +7,9 @@ import type { Host } from '../src/loop/host.ts'
 import { atEnd, connected, record, scratchFile } from './scratch.ts'
 import { until } from './until.ts'
 
+const POLL_EVERY_MS = 1_000_000
+/** Between one look in vain and the next, up to the slow look. */
+const DISTANCES = [0, 1, ...Array.from({ length: 20 }, (_, power) => 2 ** power)]
 const ADD_EVENTS = 'UPDATE partitions SET head = head + 1 WHERE partition = 0'
 
 test('the connection that writes is told of what others commit, not of its own commits', async () => {
@@ -36,34 +39,26 @@ test('the connection that writes is told of what others commit, not of its own c
 })
 
 test('after a hint, and after what was seen, it looks ever more seldom, until the slow look is as near', async () => {
-  const { path, own, other } = await twoConnections()
-  const told: (readonly string[])[] = []
-  const pollEveryMs = 1_000_000
-  let next: { readonly run: () => void; readonly ms: number } | undefined
-  const host: Pick<Host, 'settings' | 'setTimer' | 'monotonic' | 'changed'> = {
-    settings: { path, threads: true, pollEveryMs } as Host['settings'],
-    setTimer(run, ms): Timer {
-      if (ms !== pollEveryMs) next = { run, ms }
-      return { cancel: () => (next = undefined) }
-    },
-    monotonic: () => 0,
-    changed: (topics) => told.push(topics),
-  }
-  const watch = createChangeWatch(host as Host, createStatements(own))
-  atEnd(watch.close)
+  const { watch, other, told, looks } = await watched()
   watch.count({ topic: 'order', by: 1 })
+  looks.toTheEnd()
   other.exec(ADD_EVENTS)
-  await until(() => next !== undefined)
-  const distances: number[] = []
-  while (next !== undefined) {
-    const { run, ms } = next
-    distances.push(ms)
-    next = undefined
-    run()
-  }
+  await until(looks.areDue)
+  const distances = looks.toTheEnd()
   expect(told).toEqual([['order']])
-  const doubled = Array.from({ length: 20 }, (_, power) => 2 ** power)
-  expect(distances.slice(-22)).toEqual([0, 1, ...doubled])
+  expect(distances.slice(-DISTANCES.length)).toEqual(DISTANCES)
+})
+
+test('a commit that was written before the watch began, and is visible later, is seen without a hint', async () => {
+  const { watch, other, told, looks } = await watched()
+  watch.count({ topic: 'order', by: 1 })
+  // In one turn of the event loop: the watch of the file tells nothing.
+  looks.next()
+  looks.next()
+  other.exec(ADD_EVENTS)
+  expect(told).toEqual([])
+  expect(looks.toTheEnd().slice(-DISTANCES.length)).toEqual(DISTANCES)
+  expect(told).toEqual([['order']])
 })
 
 test('what standing brings to a fetch that has been given up is there for the next one, and marked', async () => {
@@ -91,6 +86,36 @@ test('what standing brings to a fetch that has been given up is there for the ne
   expect(records).toMatchObject([stored?.outcome === 'stored' ? { position: stored.position } : {}])
   expect(consumer.marked?.(0)).toBe(records[0]?.position)
 })
+
+/** A watch on a file that has changed on another connection, with its looks taken one by one. */
+async function watched() {
+  const { path, own, other } = await twoConnections()
+  const told: (readonly string[])[] = []
+  let due: { readonly run: () => void; readonly ms: number } | undefined
+  const host: Pick<Host, 'settings' | 'setTimer' | 'monotonic' | 'changed'> = {
+    settings: { path, threads: true, pollEveryMs: POLL_EVERY_MS } as Host['settings'],
+    setTimer(run, ms): Timer {
+      if (ms !== POLL_EVERY_MS) due = { run, ms }
+      return { cancel: () => (due = undefined) }
+    },
+    monotonic: () => 0,
+    changed: (topics) => told.push(topics),
+  }
+  const watch = createChangeWatch(host as Host, createStatements(own))
+  atEnd(watch.close)
+  const next = (): number | undefined => {
+    const look = due
+    due = undefined
+    look?.run()
+    return look?.ms
+  }
+  const toTheEnd = (): number[] => {
+    const distances: number[] = []
+    for (let ms = next(); ms !== undefined; ms = next()) distances.push(ms)
+    return distances
+  }
+  return { watch, other, told, looks: { next, toTheEnd, areDue: () => due !== undefined } }
+}
 
 /** Two connections to one file of the engine's. */
 async function twoConnections(): Promise<{

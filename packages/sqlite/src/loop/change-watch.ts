@@ -114,7 +114,11 @@ export function createChangeWatch(host: Host, sql: Statements): ChangeWatch {
     }
     look()
     poll = host.setTimer(tick, every)
-    if (settings.threads) stopWatching = watchWal(`${settings.path}-wal`, hint)
+    if (!settings.threads) return
+    stopWatching = watchWal(`${settings.path}-wal`, hint)
+    // A commit that was written before the watch began and is still being synced gives no hint.
+    looks = 0
+    lookSoon(0)
   }
 
   function stop(): void {
