@@ -1,4 +1,6 @@
-import { afterAll, describe, expect, test } from 'vitest'
+import { Client } from 'pg'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { encodeName } from '../src/name-codec.ts'
 import { openDriver, recordOf, recordsOf } from './driver.ts'
 import { ask, hasPostgres, testServer } from './test-server.ts'
 
@@ -140,6 +142,29 @@ describe.skipIf(!hasPostgres)('segments', () => {
     )
     const hits = /shared hit=(\d+)/.exec(plan.map((row) => String(row['QUERY PLAN'])).join(' '))?.[1]
     expect(Number(hits)).toBeLessThan(300)
+  })
+
+  test('an id that comes in a table which is opened while its twin waits is known', async () => {
+    const { driver, url, schema } = await openDriver()
+    await driver.transport.ensureTopic('t', { partitions: 1 })
+    await driver.transport.publish([recordOf('t')])
+    const twin = recordOf('t')
+    const first = new Client({ connectionString: url })
+    await first.connect()
+    onTestFinished(() => first.end())
+    await first.query('BEGIN')
+    await first.query(`SELECT ${schema}.rotate_1('t', 1, 0)`)
+    await first.query(`SELECT ${schema}.publish_one_2('t', 0, 0, $1, $2, $3, NULL, NULL, $4, '{}', '{}', '{}')`, [
+      twin.id,
+      encodeName(twin.source),
+      twin.type,
+      twin.body,
+    ])
+    const second = driver.transport.publish([twin])
+    const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%publish_one_2%'`
+    await expect.poll(() => ask(url, waiting)).toHaveLength(1)
+    await first.query('COMMIT')
+    expect(await second).toMatchObject([{ outcome: 'duplicate' }])
   })
 
   test('the way to the events is by index, however many there are', async () => {

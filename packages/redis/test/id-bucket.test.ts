@@ -12,6 +12,7 @@ test.each([
   ['capitals', UUID7.toUpperCase()],
   ['a digit in place of a dash', '019a5b3c-7d8e-7abc-8def00123456789ab'],
   ['a dash in place of a digit', '019a5b3c-7d8e-7abc-8def-0123-56789ab'],
+  ['a dash in another place', '019a5b3c7-d8e-7abc-8def-0123456789ab'],
   ['a space', '019a5b3c-7d8e-7abc-8def-0123456789a '],
   ['a character beyond ASCII', '019a5b3c-7d8e-7abc-8def-0123456789aé'],
   ['one more', `${UUID7}0`],

@@ -5,7 +5,7 @@ import type { Host } from './host.ts'
 
 /**
  * The file watch fires before the commit is visible, which is when the disk has synced it: so after a hint, and after what was
- * seen, we look again at these distances, in milliseconds, each twice as long as the one before, until the slow look is as near.
+ * seen, we look again at these distances, in milliseconds, and then at ones twice as long as the last, until the slow look is as near.
  */
 const LOOK_AGAIN_MS = [0, 1, 1]
 /** The least time between two looks while hints keep coming, in milliseconds. */
